@@ -1,2 +1,50 @@
-//! The program.
-fn main() {}
+//! `tollway`: the open, self-hosted toll road of the web, as one program. Everything it decides is
+//! decided in the libraries; here are the command line, configuration, files, sockets and words.
+
+mod cli;
+mod commands;
+mod compose;
+mod config;
+mod crawl;
+mod demo;
+mod keys;
+mod money;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("tollway: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(run(cli.command));
+    // Writers of files end with what they hold; nothing waits for idle connections.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tollway: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Gateway(args) => commands::gateway::run(args).await,
+        Command::Agents(args) => commands::agents::run(args).await,
+        Command::Ledger(args) => commands::ledger::run(args).await,
+        Command::Crawl(args) => commands::crawl::run(args).await,
+        Command::Statement(args) => commands::statement::run(args).await,
+        Command::Keys(args) => commands::keys::run(args).await,
+    }
+}

@@ -1,0 +1,219 @@
+//! Price rules: which requests cost what. The first rule in file order whose path, method and
+//! audience all fit decides; before all rules stands the free list, after them the request passes.
+
+mod bots;
+mod pattern;
+mod reading;
+mod rule;
+
+pub use bots::is_ai_crawler;
+pub use pattern::{ParsePatternError, Pattern};
+pub use reading::{PATH_MAX, Readings};
+pub use rule::{Action, Audience, Charge, Methods, Profile, Rule, TermsRef};
+
+use std::sync::Arc;
+
+use tollway_protocol::{Reason, Refusal};
+
+/// Paths that are never priced, whatever the rules say: what a crawler must be able to read to
+/// behave well, and the gate's own documents.
+pub const FREE: [&str; 7] = [
+    "/robots.txt",
+    "/sitemap.xml",
+    "/security.txt",
+    "/favicon.ico",
+    "/crawlers.json",
+    "/llms.txt",
+    "/.well-known/*",
+];
+
+/// Who asks, as far as a rule's audience cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Requester {
+    /// The request names a signature agent or carries a payment.
+    pub signed: bool,
+    /// The `User-Agent` is on the published list of AI crawlers.
+    pub bot: bool,
+}
+
+/// What the rules say of a request.
+#[derive(Debug, Clone)]
+pub enum Ruling {
+    /// No rule speaks of it: it passes untouched.
+    Pass,
+    /// A rule, or the free list, lets it pass.
+    Allow,
+    /// It costs money.
+    Charge(Arc<Rule>),
+    /// It is refused, paid or not.
+    Block(Arc<Rule>),
+}
+
+impl Ruling {
+    fn rule_id(&self) -> Option<&str> {
+        match self {
+            Self::Pass | Self::Allow => None,
+            Self::Charge(rule) | Self::Block(rule) => Some(&rule.id),
+        }
+    }
+}
+
+/// The rules of one gate, in order.
+#[derive(Debug, Clone)]
+pub struct RuleSet {
+    free: Vec<Pattern>,
+    rules: Vec<Arc<Rule>>,
+}
+
+impl RuleSet {
+    /// The rules in the order in which they decide; `free` adds to [`FREE`].
+    pub fn new(free: Vec<Pattern>, rules: Vec<Rule>) -> Self {
+        let built_in = FREE.iter().map(|text| text.parse().expect("the free list is made of patterns"));
+        Self {
+            free: built_in.chain(free).collect(),
+            rules: rules.into_iter().map(Arc::new).collect(),
+        }
+    }
+
+    /// The rules in order.
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
+    /// Whether any rule prices or blocks this path for anyone: such a resource must not be kept
+    /// by a shared cache.
+    pub fn guards(&self, path: &str) -> bool {
+        !self.is_free(path)
+            && self
+                .rules
+                .iter()
+                .any(|rule| !matches!(rule.action, Action::Allow) && rule.pattern.matches(path))
+    }
+
+    /// Which rule decides.
+    ///
+    /// # Errors
+    /// `ambiguous_path` when one reading of the path is guarded by a rule and another is not, or
+    /// is guarded by another rule.
+    pub fn decide(&self, path: &Readings, method: &str, who: Requester) -> Result<Ruling, Refusal> {
+        let ruling = self.decide_reading(path.plain(), method, who);
+        for other in path.iter().skip(1) {
+            if self.decide_reading(other, method, who).rule_id() != ruling.rule_id() {
+                return Err(ambiguous("another reading of this path falls under another rule"));
+            }
+        }
+        if ruling.rule_id().is_none() && !matches!(ruling, Ruling::Allow) {
+            self.refuse_folded_case(path, method, who)?;
+        }
+        Ok(ruling)
+    }
+
+    /// An upstream that ignores letter case would serve a guarded resource for this path.
+    fn refuse_folded_case(&self, path: &Readings, method: &str, who: Requester) -> Result<(), Refusal> {
+        for reading in path.iter() {
+            let lower = reading.to_lowercase();
+            let guarded = self.rules.iter().find(|rule| rule.concerns(method, who) && rule.pattern.matches_folded(&lower));
+            if guarded.is_some_and(|rule| !matches!(rule.action, Action::Allow)) {
+                return Err(ambiguous("this path differs from a guarded one in letter case only"));
+            }
+        }
+        Ok(())
+    }
+
+    fn decide_reading(&self, path: &str, method: &str, who: Requester) -> Ruling {
+        if self.is_free(path) {
+            return Ruling::Allow;
+        }
+        let first = self.rules.iter().find(|rule| rule.concerns(method, who) && rule.pattern.matches(path));
+        match first {
+            None => Ruling::Pass,
+            Some(rule) => match rule.action {
+                Action::Allow => Ruling::Allow,
+                Action::Block => Ruling::Block(Arc::clone(rule)),
+                Action::Charge(_) => Ruling::Charge(Arc::clone(rule)),
+            },
+        }
+    }
+
+    fn is_free(&self, path: &str) -> bool {
+        self.free.iter().any(|pattern| pattern.matches(path))
+    }
+}
+
+fn ambiguous(detail: &'static str) -> Refusal {
+    Refusal::new(Reason::AmbiguousPath, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> RuleSet {
+        RuleSet::new(
+            vec!["/press/*".parse().unwrap()],
+            vec![
+                Rule::allow("index", "/articles/index.html"),
+                Rule::charge("articles", "/articles/*", "$0.002").for_methods(&["GET"]),
+                Rule::block("private", "/private/*"),
+                Rule::charge("bots", "/blog/*", "$0.001").for_audience(Audience::Signed),
+            ],
+        )
+    }
+
+    fn decided(path: &str, method: &str, who: Requester) -> Result<String, Reason> {
+        let readings = Readings::of(path).map_err(|refusal| refusal.reason)?;
+        let ruling = rules().decide(&readings, method, who).map_err(|refusal| refusal.reason)?;
+        Ok(match ruling {
+            Ruling::Pass => "pass".into(),
+            Ruling::Allow => "allow".into(),
+            Ruling::Charge(rule) => format!("charge {}", rule.id),
+            Ruling::Block(rule) => format!("block {}", rule.id),
+        })
+    }
+
+    #[test]
+    fn the_first_fitting_rule_decides() {
+        let anyone = Requester::default();
+        let agent = Requester { signed: true, bot: false };
+        for (path, method, who, expected) in [
+            ("/", "GET", anyone, "pass"),
+            ("/robots.txt", "GET", anyone, "allow"),
+            ("/.well-known/tollway/account", "GET", agent, "allow"),
+            ("/press/kit.pdf", "GET", anyone, "allow"),
+            ("/articles/index.html", "GET", anyone, "allow"),
+            ("/articles/a.html", "GET", anyone, "charge articles"),
+            ("/articles/a.html", "POST", anyone, "pass"),
+            ("/private/a", "GET", agent, "block private"),
+            ("/blog/a", "GET", anyone, "pass"),
+            ("/blog/a", "GET", agent, "charge bots"),
+        ] {
+            assert_eq!(decided(path, method, who).as_deref(), Ok(expected), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn threat_05_head_and_unknown_methods_are_gated_like_get() {
+        for method in ["HEAD", "PROPFIND", "FROBNICATE", "get", "QUERY"] {
+            let ruling = decided("/articles/a.html", method, Requester::default());
+            assert_eq!(ruling.as_deref(), Ok("charge articles"), "{method}");
+        }
+    }
+
+    #[test]
+    fn threat_06_a_path_with_two_meanings_is_refused() {
+        for path in [
+            "//articles/a.html", "/articles%2fa.html", "/x/../articles/a.html", "/ARTICLES/a.html",
+            "/articles/index.html%2f..%2fb.html", "/press/..%2farticles/a.html", "/%2561rticles/a.html",
+            "/robots.txt/..%2f..%2farticles/a.html", "/articles;x/a.html",
+        ] {
+            assert_eq!(decided(path, "GET", Requester::default()), Err(Reason::AmbiguousPath), "{path}");
+        }
+    }
+
+    #[test]
+    fn guards_speaks_of_everyone() {
+        assert!(rules().guards("/blog/a"));
+        assert!(!rules().guards("/about"));
+        assert!(!rules().guards("/articles/index.html") || rules().guards("/articles/a"));
+    }
+}

@@ -1,0 +1,215 @@
+//! How a request path may be read. The gate and whatever stands behind it must agree on the
+//! resource, so a path that some server could decode, fold or normalise into another one is
+//! looked up under every such reading (RFC 3986 section 6; RFC 9110 section 4.2.3).
+
+use tollway_protocol::{Reason, Refusal};
+
+/// Longest path that is looked at, in bytes.
+pub const PATH_MAX: usize = 8 * 1024;
+
+/// A request path, with every reading of it that a server could plausibly take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readings {
+    /// The path decoded once: what the gate itself matches.
+    plain: String,
+    /// Other readings, all different from `plain`.
+    others: Vec<String>,
+}
+
+impl Readings {
+    /// Reads the path of a request target, before any decoding and without its query.
+    ///
+    /// # Errors
+    /// `malformed_target` for a path that is no absolute path, is too long, has a broken percent
+    /// escape, or decodes to control characters or to something that is not UTF-8.
+    pub fn of(raw: &str) -> Result<Self, Refusal> {
+        if !raw.starts_with('/') {
+            return Err(malformed("the request target must be an absolute path"));
+        }
+        if raw.len() > PATH_MAX {
+            return Err(malformed("the path is longer than 8 KiB"));
+        }
+        let plain = decode(raw)?;
+        let mut others = Vec::new();
+        if is_plain(raw) {
+            if plain.len() > 1 && plain.ends_with('/') {
+                push(&mut others, &plain, plain.trim_end_matches('/').to_owned());
+            }
+            return Ok(Self { plain, others });
+        }
+        let mut decoded = plain.clone();
+        // Three more decodings cover every chain of proxies that was ever reported.
+        for _ in 0..3 {
+            for folded in foldings(&decoded) {
+                push(&mut others, &plain, folded);
+            }
+            let Ok(next) = decode(&decoded) else { break };
+            if next == decoded {
+                break;
+            }
+            push(&mut others, &plain, next.clone());
+            decoded = next;
+        }
+        for folded in foldings(raw) {
+            push(&mut others, &plain, folded);
+        }
+        Ok(Self { plain, others })
+    }
+
+    /// The path decoded once.
+    pub fn plain(&self) -> &str {
+        &self.plain
+    }
+
+    /// All readings, the plain one first.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.plain.as_str()).chain(self.others.iter().map(String::as_str))
+    }
+
+    /// Whether there is only one way to read the path.
+    pub fn is_plain(&self) -> bool {
+        self.others.is_empty()
+    }
+}
+
+/// A path of unreserved characters and single slashes without dot segments reads one way.
+fn is_plain(raw: &str) -> bool {
+    let mut previous = 0;
+    for byte in raw.bytes() {
+        let fine = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'/' | b'.' | b'+' | b',' | b'@');
+        if !fine || (byte == b'/' && previous == b'/') || (byte == b'.' && previous == b'/') {
+            return false;
+        }
+        previous = byte;
+    }
+    true
+}
+
+fn push(others: &mut Vec<String>, plain: &str, reading: String) {
+    if reading != plain && !others.contains(&reading) {
+        others.push(reading);
+    }
+}
+
+/// The forms into which servers fold one decoded path.
+fn foldings(path: &str) -> Vec<String> {
+    let slashed = path.replace('\\', "/");
+    let without_parameters = slashed
+        .split('/')
+        .map(|segment| segment.split(';').next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("/");
+    let until_query = slashed.split(['?', '#']).next().unwrap_or_default().to_owned();
+    [slashed, without_parameters, until_query]
+        .into_iter()
+        .flat_map(|form| {
+            let normal = normalised(&form);
+            let trimmed = trimmed_end(&normal);
+            [form, normal, trimmed]
+        })
+        .collect()
+}
+
+/// Dot segments removed and runs of slashes merged.
+fn normalised(path: &str) -> String {
+    let mut kept: Vec<&str> = Vec::new();
+    for segment in path.split('/') {
+        match segment.trim_end_matches(' ') {
+            "" | "." => {}
+            ".." => {
+                kept.pop();
+            }
+            _ => kept.push(segment),
+        }
+    }
+    let mut normal = String::with_capacity(path.len());
+    for segment in &kept {
+        normal.push('/');
+        normal.push_str(segment);
+    }
+    if normal.is_empty() || path.ends_with('/') {
+        normal.push('/');
+    }
+    normal
+}
+
+fn trimmed_end(path: &str) -> String {
+    let trimmed = path.trim_end_matches(['/', ' ', '.']);
+    if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() }
+}
+
+/// Percent-decodes once.
+fn decode(text: &str) -> Result<String, Refusal> {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] == b'%' {
+            let digits = bytes.get(at + 1..at + 3).and_then(|pair| {
+                let high = char::from(pair[0]).to_digit(16)?;
+                let low = char::from(pair[1]).to_digit(16)?;
+                u8::try_from(high * 16 + low).ok()
+            });
+            decoded.push(digits.ok_or_else(|| malformed("the path has a broken percent escape"))?);
+            at += 3;
+        } else {
+            decoded.push(bytes[at]);
+            at += 1;
+        }
+    }
+    let decoded = String::from_utf8(decoded).map_err(|_| malformed("the path does not decode to UTF-8"))?;
+    if decoded.chars().any(char::is_control) {
+        return Err(malformed("the path holds control characters"));
+    }
+    Ok(decoded)
+}
+
+fn malformed(detail: &'static str) -> Refusal {
+    Refusal::new(Reason::MalformedTarget, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings(raw: &str) -> Vec<String> {
+        Readings::of(raw).unwrap().iter().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn an_ordinary_path_reads_one_way() {
+        assert_eq!(readings("/articles/a-b_c.html"), ["/articles/a-b_c.html"]);
+        assert!(Readings::of("/articles/x").unwrap().is_plain());
+    }
+
+    #[test]
+    fn threat_06_every_known_folding_is_a_reading() {
+        for raw in [
+            "//articles/x", "/./articles/x", "/a/../articles/x", "/articles%2fx", "/%61rticles/x",
+            "/articles%2Fx", "/articles\\x", "/articles%5cx", "/articles;v=1/x", "/x/%2e%2e/articles/x",
+            "/articles/x;jsessionid=1", "/articles/x%3fy", "/articles/x%23y", "/articles//x",
+        ] {
+            assert!(readings(raw).iter().any(|reading| reading == "/articles/x"), "{raw}: {:?}", readings(raw));
+        }
+    }
+
+    #[test]
+    fn threat_07_double_and_triple_encodings_are_readings() {
+        for raw in ["/articles%252fx", "/%2561rticles/x", "/articles%25252fx"] {
+            assert!(readings(raw).iter().any(|reading| reading == "/articles/x"), "{raw}: {:?}", readings(raw));
+        }
+    }
+
+    #[test]
+    fn threat_08_broken_escapes_are_refused_and_never_passed() {
+        for raw in ["/a%", "/a%2", "/a%zz", "/a%00b", "/a%0d%0ab", "/%c0%ae", "/%ff", "relative", "*", ""] {
+            assert_eq!(Readings::of(raw).unwrap_err().reason, Reason::MalformedTarget, "{raw}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_readings_is_bounded() {
+        let hostile = "/%252525252e%252f;\\..//.".repeat(300);
+        assert!(Readings::of(&hostile[..hostile.len().min(PATH_MAX)]).map_or(0, |found| found.iter().count()) < 64);
+    }
+}

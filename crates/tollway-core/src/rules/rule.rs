@@ -1,0 +1,198 @@
+//! One price rule.
+
+use tollway_ledger::Hash;
+use tollway_protocol::{Dress, Price};
+
+use super::{Pattern, Requester};
+
+/// Methods for which a rule that says `GET` does not speak: each changes something and is served
+/// by its own handler. Every other method, `HEAD` and invented ones included, is gated with `GET`.
+const OTHER_METHODS: [&str; 5] = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// Which requests it speaks of, and what it says.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Name in the configuration, in offers and in the books; unique.
+    pub id: String,
+    /// Paths.
+    pub pattern: Pattern,
+    /// Methods.
+    pub methods: Methods,
+    /// For whom.
+    pub audience: Audience,
+    /// What happens.
+    pub action: Action,
+}
+
+/// The methods of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Methods {
+    /// Every method.
+    Any,
+    /// These, in upper case.
+    Only(Vec<String>),
+}
+
+/// For whom a rule speaks. There is no default: whoever writes a rule says whom it charges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Everyone, people with browsers included.
+    Everyone,
+    /// Requests that name a signature agent or bring a payment.
+    Signed,
+    /// `signed`, and User-Agents on the published list of AI crawlers. Best effort: whoever lies
+    /// about its name is not found.
+    Bots,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Asks for money.
+    Charge(Charge),
+    /// Lets pass.
+    Allow,
+    /// Refuses.
+    Block,
+}
+
+/// What a charged request costs, and how it may be paid and delivered.
+#[derive(Debug, Clone)]
+pub struct Charge {
+    /// The price of one request.
+    pub price: Price,
+    /// How long an offer is honoured, in seconds.
+    pub lifetime: u64,
+    /// Which signature profile a commitment must meet.
+    pub profile: Profile,
+    /// In which dresses the deferred way is offered.
+    pub dresses: Vec<Dress>,
+    /// The content changes with every request: a replay gets its receipt, never the body again.
+    pub live: bool,
+    /// How often the identical request is served again inside its window.
+    pub re_serves: u8,
+    /// The terms under which the content is sold.
+    pub terms: Option<TermsRef>,
+}
+
+/// Which parts of a request a commitment's signature must cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Method, authority, path, query, payment field, agent, digest of a body, nonce, short life.
+    Strict,
+}
+
+/// Terms, named by where they are and what they say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TermsRef {
+    /// Where the gate serves them.
+    pub url: String,
+    /// SHA-256 of their bytes.
+    pub hash: Hash,
+}
+
+impl Rule {
+    /// Whether the rule speaks of this method and this requester.
+    pub fn concerns(&self, method: &str, who: Requester) -> bool {
+        self.methods.include(method) && self.audience.includes(who)
+    }
+
+    /// The charge, where there is one.
+    pub fn charge_terms(&self) -> Option<&Charge> {
+        match &self.action {
+            Action::Charge(charge) => Some(charge),
+            Action::Allow | Action::Block => None,
+        }
+    }
+}
+
+impl Methods {
+    /// Whether `method` falls under the rule.
+    pub fn include(&self, method: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(methods) => {
+                methods.iter().any(|own| own == method)
+                    || (methods.iter().any(|own| own == "GET") && !OTHER_METHODS.contains(&method))
+            }
+        }
+    }
+
+    /// The methods as an offer names them.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Any => vec!["*".to_owned()],
+            Self::Only(methods) => methods.clone(),
+        }
+    }
+}
+
+impl Audience {
+    /// Whether `who` belongs to it.
+    pub fn includes(self, who: Requester) -> bool {
+        match self {
+            Self::Everyone => true,
+            Self::Signed => who.signed,
+            Self::Bots => who.signed || who.bot,
+        }
+    }
+
+    /// The word used in configuration and offers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Everyone => "everyone",
+            Self::Signed => "signed",
+            Self::Bots => "bots",
+        }
+    }
+}
+
+impl Charge {
+    /// A charge with the default lifetime, profile, dresses and replay rule.
+    pub fn at(price: Price) -> Self {
+        Self {
+            price,
+            lifetime: 300,
+            profile: Profile::Strict,
+            dresses: vec![Dress::X402, Dress::Handshake, Dress::Crawl],
+            live: false,
+            re_serves: 3,
+            terms: None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Rule {
+    fn of(id: &str, path: &str, action: Action) -> Self {
+        Self {
+            id: id.to_owned(),
+            pattern: path.parse().unwrap(),
+            methods: Methods::Any,
+            audience: Audience::Everyone,
+            action,
+        }
+    }
+
+    pub(crate) fn charge(id: &str, path: &str, price: &str) -> Self {
+        Self::of(id, path, Action::Charge(Charge::at(Price::parse(price).unwrap())))
+    }
+
+    pub(crate) fn allow(id: &str, path: &str) -> Self {
+        Self::of(id, path, Action::Allow)
+    }
+
+    pub(crate) fn block(id: &str, path: &str) -> Self {
+        Self::of(id, path, Action::Block)
+    }
+
+    pub(crate) fn for_methods(mut self, methods: &[&str]) -> Self {
+        self.methods = Methods::Only(methods.iter().map(|method| (*method).to_owned()).collect());
+        self
+    }
+
+    pub(crate) fn for_audience(mut self, audience: Audience) -> Self {
+        self.audience = audience;
+        self
+    }
+}

@@ -1,0 +1,138 @@
+//! Credit for strangers, and what the engine remembers of agents so as not to ask the books or
+//! anybody else's directory about each request.
+
+use std::collections::HashSet;
+
+use parking_lot::Mutex;
+use tollway_ledger::{AgentId, AgentTerms, DocumentKind};
+use tollway_protocol::{Amount, Reason, Refusal};
+use tollway_signatures::PublicKey;
+
+use super::{Seller, unavailable};
+use crate::offer::Offer;
+
+/// Agents and documents remembered; beyond it the memory starts afresh and the books are asked.
+const REMEMBERED_MAX: usize = 10_000;
+
+/// What an agent gets that nobody has registered, once it has proved its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StarterCredit {
+    /// Credit limit of each such agent.
+    pub limit: Amount,
+    /// Budget a day of each such agent.
+    pub daily_budget: Option<Amount>,
+    /// Most such accounts opened within an hour.
+    pub accounts_per_hour: u32,
+}
+
+/// Agents that have an account, and accounts opened this hour.
+#[derive(Default)]
+pub(crate) struct KnownAgents {
+    state: Mutex<KnownState>,
+}
+
+#[derive(Default)]
+struct KnownState {
+    agents: HashSet<AgentId>,
+    hour: u64,
+    opened: u32,
+}
+
+/// Documents that stand in the books already.
+#[derive(Default)]
+pub(crate) struct Filed {
+    ids: Mutex<HashSet<String>>,
+}
+
+impl KnownAgents {
+    fn contains(&self, agent: &AgentId) -> bool {
+        self.state.lock().agents.contains(agent)
+    }
+
+    fn remember(&self, agent: AgentId) {
+        let mut state = self.state.lock();
+        if state.agents.len() >= REMEMBERED_MAX {
+            state.agents.clear();
+        }
+        state.agents.insert(agent);
+    }
+
+    /// Counts one more account in this hour, if there may be one.
+    fn may_open(&self, most: u32, now: u64) -> bool {
+        let mut state = self.state.lock();
+        if state.hour != now / 3_600 {
+            state.hour = now / 3_600;
+            state.opened = 0;
+        }
+        let room = state.opened < most;
+        state.opened += u32::from(room);
+        room
+    }
+}
+
+impl Seller {
+    /// Refuses an agent without an account before anything is fetched for it, unless strangers
+    /// may get starter credit.
+    pub(crate) async fn expect_account(&self, agent: &AgentId, now: u64) -> Result<(), Refusal> {
+        let shared = &self.shared;
+        if shared.parts.starter.is_some() || shared.known_agents.contains(agent) {
+            return Ok(());
+        }
+        let account = self.books().account(agent, now).await.map_err(|error| unavailable(&error))?;
+        if account.is_none() {
+            return Err(Refusal::new(Reason::AgentNotRegistered, "this agent has no account with this seller"));
+        }
+        shared.known_agents.remember(agent.clone());
+        Ok(())
+    }
+
+    /// Opens an account with starter credit for an agent that has proved its key.
+    pub(crate) async fn open_account(&self, agent: &AgentId, now: u64) -> Result<(), Refusal> {
+        let shared = &self.shared;
+        let Some(starter) = shared.parts.starter else { return Ok(()) };
+        if shared.known_agents.contains(agent) {
+            return Ok(());
+        }
+        let account = self.books().account(agent, now).await.map_err(|error| unavailable(&error))?;
+        if account.is_none() {
+            if !shared.known_agents.may_open(starter.accounts_per_hour, now) {
+                return Err(Refusal::new(Reason::TooManyRequests, "no more accounts are opened in this hour"));
+            }
+            let terms = AgentTerms {
+                agent: agent.clone(),
+                credit_limit: starter.limit,
+                daily_budget: starter.daily_budget,
+            };
+            self.books().agent_put(terms, now).await.map_err(|error| unavailable(&error))?;
+        }
+        shared.known_agents.remember(agent.clone());
+        Ok(())
+    }
+
+    /// Files the agent's key and the offer in the books, once each, so that every later line can
+    /// be proved by reference to them.
+    pub(crate) async fn file_evidence(&self, key: &PublicKey, offer: &Offer, now: u64) -> Result<(), Refusal> {
+        let thumbprint = key.thumbprint().to_string();
+        self.file(DocumentKind::Key, &thumbprint, || jwk(key), now).await?;
+        let offer_id = offer.id().to_string();
+        self.file(DocumentKind::Offer, &offer_id, || offer.jws().as_bytes().to_vec(), now).await
+    }
+
+    async fn file(&self, kind: DocumentKind, id: &str, body: impl FnOnce() -> Vec<u8>, now: u64) -> Result<(), Refusal> {
+        if self.shared.filed.ids.lock().contains(id) {
+            return Ok(());
+        }
+        self.books().document_put(kind, id, body(), now).await.map_err(|error| unavailable(&error))?;
+        let mut ids = self.shared.filed.ids.lock();
+        if ids.len() >= REMEMBERED_MAX {
+            ids.clear();
+        }
+        ids.insert(id.to_owned());
+        Ok(())
+    }
+}
+
+/// A public key as the books keep it: its JWK.
+fn jwk(key: &PublicKey) -> Vec<u8> {
+    serde_json::to_vec(&key.jwk()).expect("a public key is plain data")
+}

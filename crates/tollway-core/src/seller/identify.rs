@@ -1,0 +1,38 @@
+//! Who signed: from a message to a proved signature, the clock not yet asked.
+
+use tollway_ledger::AgentId;
+use tollway_protocol::{Reason, Refusal};
+use tollway_signatures::{self as signatures, Components, Policy, PublicKey, Unverified};
+
+use super::Seller;
+
+/// A signature that was proved to be that of an agent's key.
+pub struct Identified {
+    /// The account it belongs to.
+    pub agent: AgentId,
+    /// The key.
+    pub key: PublicKey,
+    /// The signature.
+    pub signature: signatures::Verified,
+}
+
+impl Seller {
+    /// Verifies the signature of a message, cheapest refusals first: nothing is fetched for a
+    /// message that is refutable by itself, or for an agent that has no account here.
+    ///
+    /// # Errors
+    /// One reason of the signature, of the agent's directory, or `agent_not_registered`.
+    pub async fn identify(&self, message: &(dyn Components + Sync), policy: &Policy, now: u64) -> Result<Identified, Refusal> {
+        let unverified = Unverified::read(message, policy)?;
+        let agent_url = unverified
+            .agent()
+            .cloned()
+            .ok_or_else(|| Refusal::new(Reason::AgentMissing, "the request names no signature agent"))?;
+        let agent = AgentId::new(agent_url.as_str())
+            .map_err(|_| Refusal::new(Reason::AgentMalformed, "the agent's URL is too long"))?;
+        self.expect_account(&agent, now).await?;
+        let key = self.shared.parts.keys.key(&agent_url, unverified.keyid(), now).await?;
+        let signature = unverified.verify(&key)?;
+        Ok(Identified { agent, key, signature })
+    }
+}

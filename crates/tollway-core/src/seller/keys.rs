@@ -1,0 +1,15 @@
+//! The port through which the seller's engine learns a signature agent's key.
+
+use async_trait::async_trait;
+use tollway_protocol::Refusal;
+use tollway_signatures::{AgentUrl, PublicKey, Thumbprint};
+
+/// Finds keys by (agent, thumbprint): two agents with the same key material are two agents.
+#[async_trait]
+pub trait KeySource: Send + Sync {
+    /// The agent's key with this thumbprint.
+    ///
+    /// # Errors
+    /// A reason of the directory: unreachable, lying, without the key, or too many fetches.
+    async fn key(&self, agent: &AgentUrl, keyid: &Thumbprint, now: u64) -> Result<PublicKey, Refusal>;
+}

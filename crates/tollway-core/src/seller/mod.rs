@@ -1,0 +1,136 @@
+//! The seller's engine: which rule decides, what is offered, who promises, what was sold. It
+//! knows no transport; a gate asks it step by step and cannot skip one, since each step takes
+//! what only the step before it makes.
+
+mod admit;
+mod credit;
+mod flights;
+mod identify;
+mod keys;
+mod receipt;
+mod replays;
+mod verified;
+
+pub use admit::{Admission, Known, Purchase, Replay};
+pub use credit::StarterCredit;
+pub use flights::{Landing, WAITERS_MAX};
+pub use identify::Identified;
+pub use keys::KeySource;
+pub use receipt::Receipt;
+pub use verified::Verified;
+
+use std::sync::Arc;
+
+use tollway_ledger::{Books, BooksError};
+use tollway_protocol::{Network, Refusal};
+use tollway_signatures::{AgentPolicy, PrivateKey};
+
+use crate::clock::Clock;
+use crate::offer::{Offer, OfferPress};
+use crate::rules::RuleSet;
+use credit::KnownAgents;
+use flights::Flights;
+use replays::Replays;
+
+/// What a seller's engine is made of.
+pub struct SellerParts {
+    /// The seller's origin: who is paid.
+    pub origin: String,
+    /// The key that signs offers and receipts.
+    pub key: Arc<PrivateKey>,
+    /// The network of the deferred way.
+    pub network: Network,
+    /// What costs what.
+    pub rules: RuleSet,
+    /// Makes offers.
+    pub press: OfferPress,
+    /// The books.
+    pub books: Arc<dyn Books>,
+    /// Where agents' keys come from.
+    pub keys: Arc<dyn KeySource>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Which signature agents are looked up at all.
+    pub agents: AgentPolicy,
+    /// Credit for agents that were never seen before; `None` sells to listed agents only.
+    pub starter: Option<StarterCredit>,
+}
+
+/// The seller's engine. Cheap to clone; all clones are one seller.
+#[derive(Clone)]
+pub struct Seller {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    parts: SellerParts,
+    flights: Flights,
+    replays: Replays,
+    known_agents: KnownAgents,
+    filed: credit::Filed,
+}
+
+impl Seller {
+    /// An engine made of these parts.
+    pub fn new(parts: SellerParts) -> Self {
+        let shared = Shared {
+            parts,
+            flights: Flights::default(),
+            replays: Replays::default(),
+            known_agents: KnownAgents::default(),
+            filed: credit::Filed::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> &RuleSet {
+        &self.shared.parts.rules
+    }
+
+    /// The seller's origin.
+    pub fn origin(&self) -> &str {
+        &self.shared.parts.origin
+    }
+
+    /// The key that signs offers and receipts.
+    pub fn key(&self) -> &PrivateKey {
+        &self.shared.parts.key
+    }
+
+    /// The network of the deferred way.
+    pub fn network(&self) -> &Network {
+        &self.shared.parts.network
+    }
+
+    /// Which signature agents are looked up.
+    pub fn agents(&self) -> AgentPolicy {
+        self.shared.parts.agents
+    }
+
+    /// The books.
+    pub fn books(&self) -> &dyn Books {
+        self.shared.parts.books.as_ref()
+    }
+
+    /// Seconds since the epoch.
+    pub fn now(&self) -> u64 {
+        self.shared.parts.clock.now()
+    }
+
+    /// Today's offer of a rule: ready-made, nothing is stored and at most one signature a minute
+    /// is made.
+    pub fn offer(&self, rule_id: &str, now: u64) -> Option<Arc<Offer>> {
+        self.shared.parts.press.current(rule_id, now)
+    }
+
+    /// An offer by its id.
+    pub fn offer_by_id(&self, id: crate::offer::OfferId) -> Option<Arc<Offer>> {
+        self.shared.parts.press.made(id)
+    }
+}
+
+/// The books could not be asked: nobody's fault but ours or our dependency's.
+pub(crate) fn unavailable(error: &BooksError) -> Refusal {
+    Refusal::new(error.reason(), "the books cannot be asked at the moment")
+}

@@ -1,0 +1,112 @@
+//! The x402 v2 dress: scheme `batch-settlement` on a credit-backed network.
+
+use serde_json::{Map, Value, json};
+use tollway_core::offer::Offer;
+use tollway_core::scheme::deferred::{BATCH_SETTLEMENT, EXTRA_OFFER, Limit, Promise, requirements};
+use tollway_core::seller::Receipt;
+use tollway_protocol::{
+    DeferredPayload, Dress, Network, PaymentPayload, PaymentRequired, Reason, Refusal, ResourceInfo, SettleResponse,
+    Settlement, limits,
+};
+
+use super::{ReceiptFacts, invalid_receipt};
+
+/// Extension under which a demand carries the signed offer itself.
+pub const OFFER_EXTENSION: &str = "tollway-offer";
+
+/// Key under `extra` of a receipt that names the journal's head.
+const EXTRA_HEAD: &str = "head";
+const EXTRA_SEQUENCE: &str = "sequence";
+const EXTRA_CURRENT_OFFER: &str = "currentOffer";
+
+/// The demand for one URL, as the value of its header. The signed offer rides along where the
+/// header stays within its cap.
+pub fn demand_header(offer: &Offer, network: &Network, url: &str, error: Option<&str>) -> String {
+    let mut demand = PaymentRequired::new(ResourceInfo::at(url), vec![requirements(offer, network)]);
+    demand.error = error.map(str::to_owned);
+    let bare = demand.clone();
+    demand.extensions = Some(Map::from_iter([(
+        OFFER_EXTENSION.to_owned(),
+        json!({"info": {"jws": offer.jws()}, "schema": {"type": "object"}}),
+    )]));
+    let text = demand.encode();
+    if text.len() <= limits::DEMAND_HEADER { text } else { bare.encode() }
+}
+
+/// The signed offer inside a demand, if it carries one.
+pub fn offer_document(demand: &PaymentRequired) -> Option<&str> {
+    demand.extensions.as_ref()?.get(OFFER_EXTENSION)?.get("info")?.get("jws")?.as_str()
+}
+
+pub(super) fn read(text: &str) -> Result<Promise, Refusal> {
+    let payment = PaymentPayload::decode(text)?;
+    if payment.accepted.scheme != BATCH_SETTLEMENT {
+        return Err(Refusal::new(Reason::UnsupportedScheme, "only `batch-settlement` is taken in this way"));
+    }
+    let inner = DeferredPayload::from_map(&payment.payload)?;
+    if inner.amount != payment.accepted.amount || inner.asset != payment.accepted.asset {
+        return Err(Refusal::new(Reason::AmountMismatch, "`payload` and `accepted` promise different things"));
+    }
+    let id = payment.accepted.extra(EXTRA_OFFER).and_then(Value::as_str);
+    let id = id.ok_or_else(|| Refusal::new(Reason::NoMatchingOffer, "`accepted.extra` names no offer"))?;
+    let offer = id.parse().map_err(|_| Refusal::new(Reason::OfferUnknown, "no offer has an id of this form"))?;
+    Ok(Promise {
+        dress: Dress::X402,
+        offer: Some(offer),
+        limit: Some(Limit::Exact(inner.amount)),
+        asset: Some(inner.asset),
+        network: Some(payment.accepted.network.clone()),
+        accepted: Some(Box::new(payment.accepted)),
+    })
+}
+
+pub(super) fn write(promise: &Promise) -> Result<String, Refusal> {
+    let accepted = promise
+        .accepted
+        .clone()
+        .ok_or_else(|| Refusal::new(Reason::NoMatchingOffer, "no requirements were chosen"))?;
+    let payload = DeferredPayload { amount: accepted.amount, asset: accepted.asset.clone() }.to_map();
+    Ok(PaymentPayload::new(*accepted, payload).encode())
+}
+
+pub(super) fn receipt(receipt: &Receipt) -> String {
+    let mut settlement = Settlement::promise(
+        receipt.id.to_string(),
+        receipt.network.clone(),
+        receipt.payer.clone(),
+        (receipt.amount, &receipt.asset),
+        receipt.posted_at,
+    );
+    let extra = settlement.attachments.extra.get_or_insert_default();
+    extra.insert(EXTRA_SEQUENCE.to_owned(), receipt.sequence.get().into());
+    extra.insert(EXTRA_HEAD.to_owned(), receipt.head.to_string().into());
+    if let Some(offer) = &receipt.offer {
+        extra.insert(EXTRA_OFFER.to_owned(), offer.clone().into());
+    }
+    if let Some(fresh) = &receipt.current_offer {
+        extra.insert(EXTRA_CURRENT_OFFER.to_owned(), fresh.id().to_string().into());
+    }
+    SettleResponse::Settled(settlement).encode()
+}
+
+pub(super) fn read_receipt(text: &str) -> Result<ReceiptFacts, Refusal> {
+    let settlement = match SettleResponse::decode(text).map_err(|refusal| invalid_receipt(&refusal))? {
+        SettleResponse::Settled(settlement) => settlement,
+        SettleResponse::Failed(failure) => {
+            let reason = failure.reason.unwrap_or_default();
+            return Err(Refusal::new(Reason::ReceiptInvalid, format!("the seller says: not settled ({reason})")));
+        }
+    };
+    let missing = |what: &str| Refusal::new(Reason::ReceiptInvalid, format!("the receipt names no {what}"));
+    let extra = settlement.attachments.extra.as_ref();
+    let word = |key: &str| extra.and_then(|extra| extra.get(key)).and_then(Value::as_str).map(str::to_owned);
+    Ok(ReceiptFacts {
+        amount: settlement.amount.ok_or_else(|| missing("amount"))?,
+        asset: settlement.asset().ok_or_else(|| missing("asset"))?,
+        posted_at: settlement.timestamp().ok_or_else(|| missing("time"))?,
+        sequence: extra.and_then(|extra| extra.get(EXTRA_SEQUENCE)).and_then(Value::as_u64),
+        head: word(EXTRA_HEAD),
+        current_offer: word(EXTRA_CURRENT_OFFER),
+        commitment: settlement.transaction,
+    })
+}

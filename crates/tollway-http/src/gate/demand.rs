@@ -1,0 +1,109 @@
+//! The gate's refusals: a 402 with its offers, or another status with its reason. Nothing is
+//! stored for them and nothing is signed.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use serde_json::json;
+use tollway_core::offer::Offer;
+use tollway_core::rules::Charge;
+use tollway_core::seller::Seller;
+use tollway_protocol::{Dress, Reason, Refusal, header};
+
+use crate::body::{Body, empty, full};
+use crate::{dress, status};
+
+/// Fields that decide what a priced resource answers.
+pub(crate) const VARY_ON: &str =
+    "signature-agent, signature-input, payment, payment-signature, crawler-exact-price, crawler-max-price, user-agent";
+/// What a signature must cover to be taken as a payment under the `strict` profile.
+const ASKED_SIGNATURE: &str = r#"sig1=("@method" "@authority" "@path" "@query" "signature-agent");created;expires;keyid;nonce;tag="web-bot-auth""#;
+
+/// A refusal on its way to the wire: why, in which dress it was asked, and what would be taken.
+pub(crate) struct Refused<'a> {
+    pub(crate) refusal: Refusal,
+    pub(crate) dress: Dress,
+    pub(crate) terms: Option<Terms<'a>>,
+}
+
+/// What is offered for the refused request.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    pub(crate) seller: &'a Seller,
+    pub(crate) offer: &'a Offer,
+    pub(crate) charge: &'a Charge,
+    pub(crate) url: &'a str,
+}
+
+impl Refused<'_> {
+    /// The one way from a reason to the wire.
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let code = status::status(self.refusal.reason, self.dress);
+        let mut response = Response::new(empty());
+        *response.status_mut() = code;
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(VARY, HeaderValue::from_static(VARY_ON));
+        if let Some(seconds) = status::retry_after(self.refusal.reason) {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.dress == Dress::Crawl {
+            let word = status::crawler_error(self.refusal.reason).as_str();
+            headers.insert(header::CRAWLER_ERROR, HeaderValue::from_static(word));
+        }
+        if code == StatusCode::UNAUTHORIZED {
+            headers.insert(header::ACCEPT_SIGNATURE, HeaderValue::from_static(ASKED_SIGNATURE));
+        }
+        let body = match self.terms {
+            Some(terms) if code == StatusCode::PAYMENT_REQUIRED => terms.write(headers, &self.refusal),
+            _ => problem(headers, &self.refusal),
+        };
+        *response.body_mut() = full(body);
+        response
+    }
+}
+
+impl Terms<'_> {
+    /// Writes the offer in every dress the rule allows; the body holds the handshake's.
+    fn write(&self, headers: &mut HeaderMap, refusal: &Refusal) -> Bytes {
+        let network = self.seller.network();
+        let error = error_text(refusal);
+        let ways = &self.charge.dresses;
+        if ways.contains(&Dress::X402) {
+            let demand = dress::demand_header(self.offer, network, self.url, Some(&error));
+            headers.insert(header::PAYMENT_REQUIRED, ascii(&demand));
+        }
+        if ways.contains(&Dress::Crawl) {
+            let price = self.charge.price.to_crawler();
+            headers.insert(header::CRAWLER_PRICE, ascii(&price));
+        }
+        headers.insert(http::header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        if ways.contains(&Dress::Handshake) {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            return dress::demand_body(self.offer, network, self.url).into();
+        }
+        problem(headers, refusal)
+    }
+}
+
+/// Fields that scripts in browsers may read.
+pub(crate) const EXPOSED: &str = "payment-required, payment-response, crawler-price, crawler-charged, crawler-error, signature, signature-input";
+
+/// The plain body of a refusal: its code and what it is about.
+fn problem(headers: &mut HeaderMap, refusal: &Refusal) -> Bytes {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let body = json!({"error": refusal.reason.code(), "detail": refusal.detail});
+    body.to_string().into()
+}
+
+/// x402's word for an unpaid request is a sentence; every other refusal is its code.
+fn error_text(refusal: &Refusal) -> String {
+    match refusal.reason {
+        Reason::PaymentRequired => "Payment required".to_owned(),
+        reason => reason.code().to_owned(),
+    }
+}
+
+fn ascii(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("demands are visible ASCII")
+}

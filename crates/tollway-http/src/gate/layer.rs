@@ -1,0 +1,66 @@
+//! What a gate needs to know, and the layer that puts it in front of a service.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tollway_core::seller::Seller;
+
+use super::answers::Answers;
+use super::service::Gate;
+use crate::endpoint::Endpoint;
+use crate::site::Site;
+
+/// Bounds of a gate.
+#[derive(Debug, Clone, Copy)]
+pub struct GateOptions {
+    /// Longest request body on a priced resource, in bytes.
+    pub request_body_max: usize,
+    /// Answers up to this many bytes are gathered before they are charged, so that a cut one
+    /// costs nothing; longer ones are charged at their head and streamed.
+    pub gathered_max: usize,
+    /// How long a copy waits for the first of its kind.
+    pub replay_wait: Duration,
+    /// How long the upstream may take to answer a priced request, gathered body included.
+    pub upstream_wait: Duration,
+}
+
+impl Default for GateOptions {
+    fn default() -> Self {
+        Self {
+            request_body_max: 1 << 20,
+            gathered_max: 256 << 10,
+            replay_wait: Duration::from_secs(10),
+            upstream_wait: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Puts a [`Gate`] in front of a service.
+#[derive(Clone)]
+pub struct GateLayer {
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What all clones of a gate share.
+pub(crate) struct Shared {
+    pub(crate) seller: Seller,
+    pub(crate) sites: Vec<Site>,
+    pub(crate) options: GateOptions,
+    pub(crate) answers: Answers,
+}
+
+impl GateLayer {
+    /// A gate of this seller for these sites.
+    pub fn new(seller: Seller, sites: Vec<Site>, options: GateOptions) -> Self {
+        let shared = Shared { seller, sites, options, answers: Answers::default() };
+        Self { shared: Arc::new(shared) }
+    }
+}
+
+impl<S: Endpoint> tower::Layer<S> for GateLayer {
+    type Service = Gate;
+
+    fn layer(&self, inner: S) -> Gate {
+        Gate::new(Arc::clone(&self.shared), Arc::new(inner))
+    }
+}

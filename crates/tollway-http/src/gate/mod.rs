@@ -1,0 +1,23 @@
+//! The gate: a tower layer in front of a resource. It asks the seller's engine what a request
+//! costs, who promises to pay, and whether it may be served; it serves nothing priced unpaid.
+//!
+//! One file a step: `service` walks the road, `demand` writes refusals, `sell` serves and settles,
+//! `replay` answers what was sold before, `receipt` signs, `delivered` watches streamed bodies.
+
+mod answers;
+mod delivered;
+mod demand;
+mod layer;
+mod receipt;
+mod replay;
+mod request;
+mod sell;
+mod service;
+
+pub use layer::{GateLayer, GateOptions};
+pub use receipt::sign_response;
+pub use service::Gate;
+
+pub(crate) use demand::Refused;
+pub(crate) use layer::Shared;
+pub(crate) use request::Asked;

@@ -1,0 +1,68 @@
+//! Answers a request that was sold before: the same body while the replay rule allows it, the
+//! receipt in any case, never a second charge.
+
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use serde_json::json;
+use tollway_core::seller::{Known, Replay, Seller};
+use tollway_protocol::{Reason, Refusal, header};
+use tollway_signatures::digest;
+
+use super::answers::Answer;
+use super::request::Asked;
+use super::sell::{Head, insert, validator};
+use super::service::{Gate, with_body};
+use crate::body::{Body, full};
+use crate::upload::{self, Gathered};
+
+impl Gate {
+    pub(super) async fn replay(self, known: Known, asked: &Asked, request: Request<Bytes>) -> Result<Response<Body>, Refusal> {
+        Seller::expect_sold(&known.recorded)?;
+        let head = Head { method: request.method().clone(), headers: request.headers().clone() };
+        let receipt = self.shared.seller.receipt_again(&known.recorded);
+        let again = match known.replay {
+            Replay::ReceiptOnly => None,
+            Replay::Serve { validator } => self.same_answer(&known.recorded.id, &validator, request).await,
+        };
+        let response = again.map_or_else(receipt_only, |answer| {
+            let mut response = Response::new(full(answer.body.clone()));
+            *response.status_mut() = answer.status;
+            *response.headers_mut() = answer.headers;
+            insert(response.headers_mut(), header::CONTENT_DIGEST, &digest::make(&answer.body));
+            response
+        });
+        Ok(self.finish(response, &receipt, asked, &head))
+    }
+
+    /// The sold answer: a moment old and still here, or from the upstream if it is still the same.
+    async fn same_answer(
+        &self,
+        id: &tollway_ledger::CommitmentId,
+        sold: &str,
+        request: Request<Bytes>,
+    ) -> Option<Answer> {
+        if let Some(answer) = self.shared.answers.get(*id, self.shared.seller.now()) {
+            return Some(answer);
+        }
+        let wait = self.shared.options.upstream_wait;
+        let fresh = async {
+            let (parts, body) = self.upstream(with_body(request)).await.into_parts();
+            let Gathered::Whole(body) = upload::read(body, self.shared.options.gathered_max).await else { return None };
+            let now = validator(&parts.headers).unwrap_or_else(|| digest::make(&body));
+            (parts.status.is_success() && now == sold).then_some(Answer { status: parts.status, headers: parts.headers, body })
+        };
+        tokio::time::timeout(wait, fresh).await.ok().flatten()
+    }
+}
+
+/// The sale stands and was delivered once: its receipt is all there is.
+fn receipt_only() -> Response<Body> {
+    let reason = Reason::AlreadyDelivered;
+    let body = json!({"error": reason.code(), "detail": reason.meaning()}).to_string();
+    let mut response = Response::new(full(body.clone()));
+    *response.status_mut() = StatusCode::CONFLICT;
+    insert(response.headers_mut(), "content-type", "application/json");
+    insert(response.headers_mut(), header::CONTENT_DIGEST, &digest::make(body.as_bytes()));
+    response
+}

@@ -1,0 +1,75 @@
+//! A request at the gate: what was asked, parsed once.
+
+use http::request::Parts;
+use http::{HeaderMap, Method, header as names};
+use tollway_core::rules::{Readings, Requester, is_ai_crawler};
+use tollway_protocol::{Reason, Refusal, header};
+
+use crate::message::RequestView;
+use crate::site::{self, Site};
+
+/// Where a request goes, as the gate understands it.
+pub(crate) struct Asked {
+    /// The site.
+    pub(crate) site: Site,
+    /// The path, under every reading.
+    pub(crate) path: Readings,
+    /// Path and query, as sent.
+    pub(crate) path_and_query: String,
+    /// The URL on the site's public origin.
+    pub(crate) url: String,
+    /// Who asks.
+    pub(crate) who: Requester,
+}
+
+impl Asked {
+    /// Reads the request line and the host.
+    pub(crate) fn read(parts: &Parts, sites: &[Site]) -> Result<Self, Refusal> {
+        if parts.method == Method::TRACE || parts.method == Method::CONNECT {
+            return Err(Refusal::new(Reason::MethodNotAllowed, "this method is never served"));
+        }
+        let site = site::pick(sites, &parts.uri, &parts.headers)?.clone();
+        let path = Readings::of(parts.uri.path())?;
+        let path_and_query = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
+        let url = site.url(&path_and_query);
+        Ok(Self { site, path, path_and_query, url, who: requester(&parts.headers) })
+    }
+
+    /// The request as the signature base sees it.
+    pub(crate) fn view<'a>(&'a self, method: &'a Method, headers: &'a HeaderMap) -> RequestView<'a> {
+        RequestView {
+            method: method.as_str(),
+            scheme: self.site.scheme(),
+            authority: self.site.authority(),
+            path_and_query: &self.path_and_query,
+            headers,
+        }
+    }
+}
+
+fn requester(headers: &HeaderMap) -> Requester {
+    let pays = header::PAYMENTS.iter().any(|field| headers.contains_key(*field));
+    let user_agent = headers.get(names::USER_AGENT).and_then(|value| value.to_str().ok());
+    Requester {
+        signed: pays || headers.contains_key(header::SIGNATURE_AGENT),
+        bot: user_agent.is_some_and(is_ai_crawler),
+    }
+}
+
+/// Whether the request is a browser's question before a cross-origin request.
+pub(crate) fn is_preflight(parts: &Parts) -> bool {
+    parts.method == Method::OPTIONS
+        && parts.headers.contains_key(names::ORIGIN)
+        && parts.headers.contains_key(names::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Whether a method is safe (RFC 9110 section 9.2.1): serving it changes nothing.
+pub(crate) fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Whether the head promises a body.
+pub(crate) fn has_body(parts: &Parts) -> bool {
+    let length = parts.headers.get(names::CONTENT_LENGTH);
+    parts.headers.contains_key(names::TRANSFER_ENCODING) || length.is_some_and(|value| value.as_bytes() != b"0")
+}

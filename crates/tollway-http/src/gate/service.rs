@@ -1,0 +1,237 @@
+//! The road of a request through the gate (the life of a request, step by step).
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, VARY};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use tollway_core::rules::{Rule, Ruling};
+use tollway_core::seller::{Admission, Identified, Purchase};
+use tollway_protocol::{Dress, Reason, Refusal, header};
+use tollway_signatures::{Policy, digest};
+use tower::Service;
+
+use super::demand::{Refused, Terms, VARY_ON};
+use super::layer::Shared;
+use super::request::{Asked, has_body, is_preflight};
+use crate::body::{Body, empty, full};
+use crate::dress::{self, Presented};
+use crate::endpoint::Endpoint;
+use crate::{upload, wellknown};
+
+/// A service behind a gate.
+#[derive(Clone)]
+pub struct Gate {
+    pub(super) shared: Arc<Shared>,
+    pub(super) inner: Arc<dyn Endpoint>,
+}
+
+impl Gate {
+    pub(super) fn new(shared: Arc<Shared>, inner: Arc<dyn Endpoint>) -> Self {
+        Self { shared, inner }
+    }
+}
+
+impl Service<Request<Body>> for Gate {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // The inner service is asked when it is used.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let gate = self.clone();
+        Box::pin(async move { Ok(gate.answer(request).await) })
+    }
+}
+
+impl Gate {
+    async fn answer(self, request: Request<Body>) -> Response<Body> {
+        let dress = dress::intended(request.headers());
+        let (parts, body) = request.into_parts();
+        match self.route(parts, body, dress).await {
+            Ok(response) => response,
+            Err(refusal) => Refused { refusal, dress, terms: None }.into_response(),
+        }
+    }
+
+    /// Which rule decides; what no rule speaks of passes untouched.
+    async fn route(self, parts: Parts, body: Body, dress: Dress) -> Result<Response<Body>, Refusal> {
+        let asked = Arc::new(Asked::read(&parts, &self.shared.sites)?);
+        if wellknown::concerns(&asked.path)? {
+            return wellknown::answer(&self.shared, &asked, &parts).await;
+        }
+        let ruling = self.shared.seller.rules().decide(&asked.path, parts.method.as_str(), asked.who)?;
+        match ruling {
+            Ruling::Pass | Ruling::Allow => Ok(self.pass(&asked, parts, body).await),
+            Ruling::Block(_) => Err(Refusal::new(Reason::RuleBlocks, "this resource is not served to this requester")),
+            Ruling::Charge(rule) => Ok(self.charge(&rule, &asked, parts, body, dress).await),
+        }
+    }
+
+    /// A free request. Where a rule prices the same resource for others, no shared cache may keep it.
+    async fn pass(self, asked: &Asked, parts: Parts, body: Body) -> Response<Body> {
+        let guarded = self.shared.seller.rules().guards(asked.path.plain());
+        let mut response = self.upstream(Request::from_parts(parts, body)).await;
+        if guarded {
+            keep_private(response.headers_mut());
+        }
+        response
+    }
+
+    async fn charge(self, rule: &Arc<Rule>, asked: &Arc<Asked>, parts: Parts, body: Body, dress: Dress) -> Response<Body> {
+        if is_preflight(&parts) {
+            return preflight(&parts.headers);
+        }
+        let seller = self.shared.seller.clone();
+        let now = seller.now();
+        let (Some(charge), Some(offer)) = (rule.charge_terms(), seller.offer(&rule.id, now)) else {
+            let refusal = Refusal::new(Reason::Internal, "a charging rule has no offer");
+            return Refused { refusal, dress, terms: None }.into_response();
+        };
+        let terms = Terms { seller: &seller, offer: &offer, charge, url: &asked.url };
+        match self.purchase(rule, asked, parts, body).await {
+            Ok(response) => response,
+            Err(refusal) => Refused { refusal, dress, terms: Some(terms) }.into_response(),
+        }
+    }
+
+    /// A request for something priced: read its commitment, prove its signature, ask the books.
+    async fn purchase(self, rule: &Arc<Rule>, asked: &Arc<Asked>, parts: Parts, body: Body) -> Result<Response<Body>, Refusal> {
+        if parts.method == Method::HEAD {
+            return Err(unpaid());
+        }
+        let presented = dress::read(&parts.headers)?.ok_or_else(unpaid)?;
+        refuse_dress_not_offered(rule, &presented)?;
+        let policy = Policy::strict_payment(presented.field, has_body(&parts), self.shared.seller.agents());
+        let now = self.shared.seller.now();
+        let view = asked.view(&parts.method, &parts.headers);
+        let identified = self.shared.seller.identify(&view, &policy, now).await?;
+        let body = upload::gather(body, self.shared.options.request_body_max).await?;
+        let content_digest = checked_digest(&parts.headers, &body)?;
+        let request = Request::from_parts(parts, body);
+        let offer = Sold { rule, asked, content_digest };
+        self.admit(offer, presented, identified, request).await
+    }
+
+    async fn admit(
+        self,
+        sold: Sold<'_>,
+        presented: Presented,
+        identified: Identified,
+        request: Request<bytes::Bytes>,
+    ) -> Result<Response<Body>, Refusal> {
+        let seller = self.shared.seller.clone();
+        let purchase = Purchase {
+            rule: Arc::clone(sold.rule),
+            promise: presented.promise,
+            identified,
+            method: request.method().as_str().to_owned(),
+            url: sold.asked.url.clone(),
+            content_digest: sold.content_digest,
+        };
+        let mut admission = seller.admit(&purchase, seller.now()).await?;
+        if let Admission::Wait(landing) = admission {
+            // Whoever waited too long is told to ask again; the first copy goes on.
+            tokio::time::timeout(self.shared.options.replay_wait, landing.wait())
+                .await
+                .map_err(|_| Refusal::new(Reason::ReplayPending, "the same request is still being served"))?;
+            admission = seller.admit(&purchase, seller.now()).await?;
+        }
+        match admission {
+            Admission::Fresh(verified) => self.sell(verified, sold.asked, request).await,
+            Admission::Known(known) => self.replay(*known, sold.asked, request).await,
+            Admission::Wait(_) => Err(Refusal::new(Reason::ReplayPending, "the same request is being served again")),
+        }
+    }
+
+    /// Asks the service behind the gate, which never sees fields that only a seller may set.
+    pub(super) async fn upstream(&self, mut request: Request<Body>) -> Response<Body> {
+        for field in header::SELLER_ONLY {
+            request.headers_mut().remove(*field);
+        }
+        let mut response = self.inner.answer(request).await;
+        for field in header::SELLER_ONLY {
+            response.headers_mut().remove(*field);
+        }
+        response
+    }
+}
+
+/// A request for a priced resource, between its parts.
+struct Sold<'a> {
+    rule: &'a Arc<Rule>,
+    asked: &'a Arc<Asked>,
+    content_digest: Option<String>,
+}
+
+fn unpaid() -> Refusal {
+    Refusal::new(Reason::PaymentRequired, "this resource has a price")
+}
+
+fn refuse_dress_not_offered(rule: &Rule, presented: &Presented) -> Result<(), Refusal> {
+    let offered = rule.charge_terms().is_some_and(|charge| charge.dresses.contains(&presented.promise.dress));
+    if offered {
+        return Ok(());
+    }
+    Err(Refusal::new(Reason::UnsupportedScheme, "this resource is not sold in this dress"))
+}
+
+/// Recomputes the digest of a body; a request without one has none.
+fn checked_digest(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, Refusal> {
+    let line = headers.get(header::CONTENT_DIGEST);
+    if body.is_empty() && line.is_none() {
+        return Ok(None);
+    }
+    let text = line.and_then(|line| line.to_str().ok());
+    let text = text.ok_or_else(|| Refusal::new(Reason::DigestMissing, "a paid request with a body has a Content-Digest"))?;
+    digest::verify(text.as_bytes(), body)?;
+    Ok(Some(text.to_owned()))
+}
+
+/// What was charged for, or could be, is nobody else's to keep.
+pub(super) fn keep_private(headers: &mut HeaderMap) {
+    let private = match headers.get(CACHE_CONTROL).and_then(|value| value.to_str().ok()) {
+        None => "private".to_owned(),
+        Some(own) => {
+            let kept = own.split(',').map(str::trim).filter(|part| {
+                let lower = part.to_ascii_lowercase();
+                !matches!(lower.as_str(), "public" | "private") && !lower.starts_with("s-maxage") && !lower.is_empty()
+            });
+            std::iter::once("private").chain(kept).collect::<Vec<_>>().join(", ")
+        }
+    };
+    if let Ok(value) = HeaderValue::from_str(&private) {
+        headers.insert(CACHE_CONTROL, value);
+    }
+    headers.append(VARY, HeaderValue::from_static(VARY_ON));
+}
+
+/// The gate answers a preflight by itself: no priced upstream runs for it, and no credentials ride.
+fn preflight(asked: &HeaderMap) -> Response<Body> {
+    let mut response = Response::new(empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    for (question, answer) in [
+        (http::header::ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_ALLOW_METHODS),
+        (http::header::ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_ALLOW_HEADERS),
+    ] {
+        if let Some(value) = asked.get(question) {
+            headers.insert(answer, value.clone());
+        }
+    }
+    response
+}
+
+/// A gathered request as the inner service takes it.
+pub(super) fn with_body(request: Request<bytes::Bytes>) -> Request<Body> {
+    request.map(|bytes| if bytes.is_empty() { empty() } else { full(bytes) })
+}

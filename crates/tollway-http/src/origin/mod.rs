@@ -1,0 +1,7 @@
+//! What stands behind a gate: a folder of files, or another HTTP server.
+
+mod folder;
+mod proxy;
+
+pub use folder::Folder;
+pub use proxy::{ParseUpstreamError, Proxy};

@@ -1,0 +1,123 @@
+//! Canonical JSON (RFC 8785) for the values the journal uses: objects, strings, whole numbers, booleans.
+//!
+//! Structs of this crate list their fields in key order, so that serialising them gives canonical text
+//! at once; [`recanonical`] brings foreign text into the same form and refuses what has no place in it.
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// Largest integer every JSON reader keeps exactly.
+const SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// The canonical text of a struct whose fields are declared in key order.
+pub(crate) fn to_canonical<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("structs of this crate have string keys and serialise")
+}
+
+/// The canonical text of any JSON value, or `None` if it holds a null, a fraction or a number beyond 2^53 - 1.
+pub(crate) fn recanonical(value: &Value) -> Option<String> {
+    let mut text = String::new();
+    write(value, &mut text)?;
+    Some(text)
+}
+
+fn write(value: &Value, out: &mut String) -> Option<()> {
+    match value {
+        Value::Null => return None,
+        Value::Bool(true) => out.push_str("true"),
+        Value::Bool(false) => out.push_str("false"),
+        Value::Number(number) => {
+            let number = number.as_u64().filter(|number| *number <= SAFE_INTEGER)?;
+            out.push_str(&number.to_string());
+        }
+        Value::String(text) => write_text(text, out),
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write(item, out)?;
+            }
+            out.push(']');
+        }
+        Value::Object(members) => {
+            let mut keys: Vec<_> = members.iter().collect();
+            keys.sort_by(|(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
+            out.push('{');
+            for (index, (key, member)) in keys.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_text(key, out);
+                out.push(':');
+                write(member, out)?;
+            }
+            out.push('}');
+        }
+    }
+    Some(())
+}
+
+fn write_text(text: &str, out: &mut String) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\u{8}' => out.push_str("\\b"),
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\u{c}' => out.push_str("\\f"),
+            '\r' => out.push_str("\\r"),
+            low if low < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(low))),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn again(text: &str) -> Option<String> {
+        recanonical(&serde_json::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn sorts_keys_and_drops_spaces() {
+        assert_eq!(
+            again(r#" { "b" : [ 1 , true ] , "a" : { "é" : "x" , "d" : "\u0041\/" } } "#).unwrap(),
+            r#"{"a":{"d":"A/","é":"x"},"b":[1,true]}"#
+        );
+        // UTF-16 order puts a surrogate pair before U+FB33.
+        assert_eq!(
+            again("{\"\u{fb33}\":1,\"\u{1f600}\":2}").unwrap(),
+            "{\"\u{1f600}\":2,\"\u{fb33}\":1}"
+        );
+    }
+
+    #[test]
+    fn refuses_values_without_one_spelling() {
+        for text in [
+            "null",
+            "1.5",
+            "-1",
+            "1e3",
+            "9007199254740992",
+            "[null]",
+            "{\"a\":1.0}",
+        ] {
+            assert_eq!(again(text), None, "{text}");
+        }
+        assert_eq!(again("9007199254740991").unwrap(), "9007199254740991");
+    }
+
+    #[test]
+    fn both_writers_escape_alike() {
+        let all: String = (0..=0x2ff).filter_map(char::from_u32).collect();
+        let text = serde_json::to_string(&all).unwrap();
+        assert_eq!(recanonical(&Value::String(all)).unwrap(), text);
+    }
+}

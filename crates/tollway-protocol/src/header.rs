@@ -1,0 +1,55 @@
+//! The names of the payment and signature header fields, in lower case. No other file spells them.
+
+/// x402 v2: what a resource costs, on a 402.
+pub const PAYMENT_REQUIRED: &str = "payment-required";
+/// x402 v2: the buyer's payment.
+pub const PAYMENT_SIGNATURE: &str = "payment-signature";
+/// x402 v2, and the deferred handshake: the seller's receipt.
+pub const PAYMENT_RESPONSE: &str = "payment-response";
+/// Deferred handshake: the buyer's commitment to an offer id.
+pub const PAYMENT: &str = "payment";
+/// x402 v1: the buyer's payment.
+pub const X_PAYMENT: &str = "x-payment";
+/// x402 v1: the seller's receipt.
+pub const X_PAYMENT_RESPONSE: &str = "x-payment-response";
+
+/// Pay per crawl: the price, on a 402.
+pub const CRAWLER_PRICE: &str = "crawler-price";
+/// Pay per crawl: the crawler pays this price and no other.
+pub const CRAWLER_EXACT_PRICE: &str = "crawler-exact-price";
+/// Pay per crawl: the crawler pays the price up to this.
+pub const CRAWLER_MAX_PRICE: &str = "crawler-max-price";
+/// Pay per crawl: what was charged, on a 200.
+pub const CRAWLER_CHARGED: &str = "crawler-charged";
+/// Pay per crawl: why nothing was served.
+pub const CRAWLER_ERROR: &str = "crawler-error";
+
+/// RFC 9421: signatures by label.
+pub const SIGNATURE: &str = "signature";
+/// RFC 9421: what each signature covers, by label.
+pub const SIGNATURE_INPUT: &str = "signature-input";
+/// Web Bot Auth: where the signer's keys are published.
+pub const SIGNATURE_AGENT: &str = "signature-agent";
+/// RFC 9421: what a signature has to cover to be accepted.
+pub const ACCEPT_SIGNATURE: &str = "accept-signature";
+/// RFC 9530: digest of the content as sent.
+pub const CONTENT_DIGEST: &str = "content-digest";
+
+/// Every header that carries a buyer's payment; a request may use one way to pay only.
+pub const PAYMENTS: &[&str] = &[
+    PAYMENT_SIGNATURE,
+    X_PAYMENT,
+    PAYMENT,
+    CRAWLER_EXACT_PRICE,
+    CRAWLER_MAX_PRICE,
+];
+
+/// Every header only a seller may set; one that came from an upstream is dropped.
+pub const SELLER_ONLY: &[&str] = &[
+    PAYMENT_REQUIRED,
+    PAYMENT_RESPONSE,
+    X_PAYMENT_RESPONSE,
+    CRAWLER_PRICE,
+    CRAWLER_CHARGED,
+    CRAWLER_ERROR,
+];

@@ -1,0 +1,9 @@
+//! Vectors read both ways, every decoder under random input, and the threats this crate answers.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod decoders;
+mod numerals;
+mod receipts;
+mod vectors;
+mod wires;

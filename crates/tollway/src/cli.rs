@@ -1,0 +1,377 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tollway_protocol::{Amount, Dress, Price};
+use url::Url;
+
+/// The open, self-hosted toll road of the web.
+///
+/// Sites and APIs answer `402 Payment Required` with terms a machine can read, crawlers and agents
+/// pay by a signed promise, and one bill a day closes books that both sides can check.
+#[derive(Debug, Parser)]
+#[command(name = "tollway", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See a whole day pass: a site, its gateway, a crawler that pays, the bill, the proof.
+    Demo(DemoArgs),
+    /// Put a gate in front of a folder of files or an HTTP server.
+    Gateway(GatewayArgs),
+    /// Who may buy on credit.
+    Agents(AgentsArgs),
+    /// The books: close a day, write bills, export, verify, reconcile.
+    Ledger(LedgerArgs),
+    /// Crawl a site and pay for what costs money, within a budget.
+    Crawl(CrawlArgs),
+    /// Fetch, verify and reconcile one's own bill.
+    Statement(StatementArgs),
+    /// Keys that sign, and the directory that publishes them.
+    Keys(KeysArgs),
+}
+
+/// Which gateway.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// The gateway's configuration.
+    #[arg(short, long, default_value = "tollway.toml", global = true)]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// A folder of HTML to sell instead of the built-in site.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) site: Option<PathBuf>,
+    /// Where keys, books, logs and pages go; made anew.
+    #[arg(long, value_name = "DIR", default_value = "tollway-demo")]
+    pub(crate) dir: PathBuf,
+    /// What the crawler may spend.
+    #[arg(long, default_value = "$5", value_parser = usd)]
+    pub(crate) budget: Amount,
+    /// What a page costs.
+    #[arg(long, default_value = "$0.002", value_parser = usd)]
+    pub(crate) price: Amount,
+    /// How the crawler promises to pay.
+    #[arg(long, default_value = "x402", value_parser = dress)]
+    pub(crate) dress: Dress,
+    /// Pages at once.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) concurrency: usize,
+    /// Leave gateway and directory running until ctrl-c.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GatewayArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Listen here instead of where the configuration says.
+    #[arg(long)]
+    pub(crate) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AgentsArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: AgentsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentsCommand {
+    /// Open an account.
+    Add {
+        /// The signature agent's URL, such as https://crawler.example.
+        agent: String,
+        /// What it may owe at any time.
+        #[arg(long, value_parser = usd)]
+        credit: Amount,
+        /// What it may buy in a day (UTC).
+        #[arg(long, value_parser = usd)]
+        daily_budget: Option<Amount>,
+    },
+    /// All accounts.
+    List,
+    /// Change the limits of an account.
+    Limit {
+        /// The signature agent's URL.
+        agent: String,
+        /// What it may owe at any time.
+        #[arg(long, value_parser = usd)]
+        credit: Amount,
+        /// What it may buy in a day (UTC); none unless given.
+        #[arg(long, value_parser = usd)]
+        daily_budget: Option<Amount>,
+    },
+    /// Sell nothing more to an agent.
+    Block {
+        /// The signature agent's URL.
+        agent: String,
+    },
+    /// Sell to a blocked agent again.
+    Unblock {
+        /// The signature agent's URL.
+        agent: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LedgerArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: LedgerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Close a period: one signed bill for each agent. Closing twice changes nothing.
+    Close {
+        /// A day (2026-11-22) or a month (2026-11), UTC; yesterday unless given.
+        #[arg(long)]
+        period: Option<String>,
+        /// The time it is, for trials: seconds since 1970, or 2026-11-23T00:00:00Z.
+        #[arg(long, value_parser = instant)]
+        now: Option<u64>,
+    },
+    /// Bills, all or one agent's, with their lines on request.
+    Statement {
+        /// Only this agent's.
+        #[arg(long)]
+        agent: Option<String>,
+        /// Only this period's.
+        #[arg(long)]
+        period: Option<String>,
+        /// Print the lines as CSV.
+        #[arg(long)]
+        lines: bool,
+    },
+    /// Write the whole journal to a file, or to standard output.
+    Export {
+        /// JSON lines hold everything and can be verified; CSV holds the sales.
+        #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+        format: Format,
+        /// The file; standard output unless given.
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
+    /// Recompute chain, signatures and sums, from the books or from an export alone.
+    Verify {
+        /// An export to verify instead of the books.
+        #[arg(long)]
+        export: Option<PathBuf>,
+        /// Public keys obtained from the parties: JWK or JWKS files.
+        #[arg(long, value_name = "FILE")]
+        keys: Vec<PathBuf>,
+    },
+    /// One commitment, or the newest entries of the journal.
+    Show {
+        /// A commitment's id.
+        id: Option<String>,
+        /// How many entries.
+        #[arg(long, default_value_t = 20)]
+        last: u64,
+    },
+    /// Compare a crawler's log with the books or an export, and name every difference.
+    Reconcile {
+        /// The crawler's log.
+        #[arg(long)]
+        audit: PathBuf,
+        /// An export instead of the books.
+        #[arg(long)]
+        export: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Jsonl,
+    Csv,
+}
+
+/// Who buys.
+#[derive(Debug, Args)]
+pub(crate) struct BuyerArgs {
+    /// The signature agent: where the key is published, such as https://crawler.example.
+    #[arg(long)]
+    pub(crate) agent: String,
+    /// The private key that signs (JWK; see `tollway keys new`).
+    #[arg(long, default_value = "crawler.jwk")]
+    pub(crate) key: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CrawlArgs {
+    /// Where to begin.
+    pub(crate) url: Url,
+    #[command(flatten)]
+    pub(crate) buyer: BuyerArgs,
+    /// Most that one page may cost.
+    #[arg(long, value_parser = usd)]
+    pub(crate) max_price: Amount,
+    /// Most that all of it may cost.
+    #[arg(long, value_parser = usd)]
+    pub(crate) budget: Amount,
+    /// Stop after this many pages.
+    #[arg(long)]
+    pub(crate) max_pages: Option<u64>,
+    /// Follow links this deep.
+    #[arg(long)]
+    pub(crate) depth: Option<u32>,
+    /// Follow links on the whole host, or below the first URL's folder only.
+    #[arg(long, value_enum, default_value_t = ScopeArg::Path)]
+    pub(crate) scope: ScopeArg,
+    /// Pages at once.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) concurrency: usize,
+    /// Seconds between two requests, instead of what robots.txt asks for.
+    #[arg(long)]
+    pub(crate) crawl_delay: Option<f64>,
+    /// Save pages below this folder.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// The log of promises and receipts; kept and continued.
+    #[arg(long, default_value = "audit.jsonl")]
+    pub(crate) audit: PathBuf,
+    /// How to promise to pay.
+    #[arg(long, default_value = "x402", value_parser = dress)]
+    pub(crate) dress: Dress,
+    /// Network id on which to be billed.
+    #[arg(long, default_value = "tollway:402")]
+    pub(crate) network: String,
+    /// Print the summary as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScopeArg {
+    Host,
+    Path,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatementArgs {
+    /// The seller's origin, such as https://almanac.example.
+    pub(crate) url: Url,
+    #[command(flatten)]
+    pub(crate) buyer: BuyerArgs,
+    /// A day or a month; the newest bill unless given.
+    #[arg(long)]
+    pub(crate) period: Option<String>,
+    /// One's own log, to reconcile the bill with.
+    #[arg(long)]
+    pub(crate) audit: Option<PathBuf>,
+    /// Keep the bill and its lines in this folder.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeysArgs {
+    #[command(subcommand)]
+    pub(crate) command: KeysCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key file, readable by its owner only.
+    New {
+        /// The file; never overwritten.
+        file: PathBuf,
+    },
+    /// Show a key's public half and thumbprint.
+    Show {
+        /// The key file.
+        file: PathBuf,
+    },
+    /// Print the directory document of some keys.
+    Directory {
+        /// Key files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Serve the directory of some keys under its well-known path.
+    Serve {
+        /// Key files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Where to listen.
+        #[arg(long, default_value = "127.0.0.1:4022")]
+        listen: SocketAddr,
+        /// The origin under which the public sees it; it is what the document's signature is bound
+        /// to. http:// and the address listened on unless given.
+        #[arg(long)]
+        public_url: Option<String>,
+    },
+}
+
+/// US dollars, such as `$0.01` or `0.01 USD`, in micro-dollars.
+fn usd(text: &str) -> Result<Amount, String> {
+    let price = Price::parse(text).map_err(|error| format!("{error} (write it like $0.01 or \"0.01 USD\")"))?;
+    if price.asset.as_str() != "USD" {
+        return Err("amounts are in US dollars here".into());
+    }
+    Ok(price.amount)
+}
+
+fn dress(text: &str) -> Result<Dress, String> {
+    text.parse().map_err(|error: tollway_protocol::ParseDressError| error.to_string())
+}
+
+/// Seconds since 1970, or an RFC 3339 time.
+fn instant(text: &str) -> Result<u64, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let time: jiff::Timestamp = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    u64::try_from(time.as_second()).map_err(|_| "a time after 1970".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn threat_26_odd_amounts_are_refused() {
+        assert_eq!(usd("$0.01"), Ok(Amount::new(10_000)));
+        for text in ["", "0.01", "-1 USD", "$1e3", "$0,01", "$0.0000001", "1 EUR"] {
+            assert!(usd(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_seconds_or_rfc_3339() {
+        assert_eq!(instant("1795392000"), Ok(1_795_392_000));
+        assert_eq!(instant("2026-11-23T00:00:00Z"), Ok(1_795_392_000));
+        assert!(instant("tomorrow").is_err());
+    }
+}

@@ -1,0 +1,72 @@
+//! The sales of a journal and the lines of a bill as CSV (RFC 4180).
+
+use serde_json::Value;
+use tollway_ledger::{Entry, EntryKind, Line, LineKind};
+
+/// Columns of an exported journal.
+pub(crate) const HEADER: &str = "sequence,at,kind,id,agent,amount,rule,method,url,dress,price_proof,offer";
+/// Columns of a bill's lines.
+pub(crate) const LINE_HEADER: &str = "sequence,at,kind,id,agent,amount,rule,method,url,dress,price_proof,offer";
+
+/// The row of an entry that moves money; `None` for the others.
+pub(crate) fn row(entry: &Entry) -> anyhow::Result<Option<String>> {
+    let moves = matches!(entry.kind, EntryKind::Sale | EntryKind::SalePosted | EntryKind::Claim | EntryKind::Undelivered);
+    if !moves {
+        return Ok(None);
+    }
+    let body: Value = serde_json::from_str(&entry.body)?;
+    let word = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let mut cells = vec![entry.sequence.to_string(), entry.at.to_string(), entry.kind.to_string()];
+    cells.extend(["id", "agent", "amount", "rule", "method", "url", "dress", "price_proof", "offer"].map(word));
+    Ok(Some(join(&cells)))
+}
+
+/// A line of a bill.
+pub(crate) fn statement_line(line: &Line) -> String {
+    let kind = match line.kind {
+        LineKind::Sale => "sale",
+        LineKind::Undelivered => "undelivered",
+    };
+    let mut cells = vec![
+        line.sequence.to_string(),
+        line.at.to_string(),
+        kind.to_owned(),
+        line.id.to_string(),
+        line.agent.to_string(),
+        line.amount.to_string(),
+        line.rule.clone(),
+    ];
+    cells.extend(match &line.sale {
+        None => vec![String::new(); 5],
+        Some(sale) => {
+            let proof = serde_json::to_value(sale.price_proof).ok();
+            let proof = proof.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+            let offer = sale.offer.clone().unwrap_or_default();
+            vec![sale.method.clone(), sale.url.clone(), sale.dress.to_string(), proof, offer]
+        }
+    });
+    join(&cells)
+}
+
+fn join(cells: &[String]) -> String {
+    cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",")
+}
+
+/// Quoted where it must be; a cell that a spreadsheet would take for a formula is made text.
+fn quoted(cell: &str) -> String {
+    let safe = if cell.starts_with(['=', '+', '-', '@', '\t']) { format!("'{cell}") } else { cell.to_owned() };
+    if safe.contains([',', '"', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_quoted_and_never_formulas() {
+        assert_eq!(quoted("plain"), "plain");
+        assert_eq!(quoted("a,b"), "\"a,b\"");
+        assert_eq!(quoted("say \"hi\""), "\"say \"\"hi\"\"\"");
+        assert_eq!(quoted("=1+1"), "'=1+1");
+    }
+}

@@ -1,0 +1,34 @@
+//! One file for each command of the program.
+
+pub(crate) mod agents;
+pub(crate) mod buyer;
+pub(crate) mod crawl;
+pub(crate) mod gateway;
+pub(crate) mod keys;
+pub(crate) mod ledger;
+mod ledger_audit;
+mod ledger_csv;
+pub(crate) mod statement;
+
+pub(crate) use ledger_audit::{KnownKeys, buyer_lines, seller_lines};
+
+use std::io::Write as _;
+
+/// Prints a line to standard output. A reader that has gone away ends the program quietly.
+pub(crate) fn say(text: impl std::fmt::Display) {
+    let written = writeln!(std::io::stdout().lock(), "{text}");
+    if written.is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Prints a value as JSON.
+pub(crate) fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    say(serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// The time now.
+pub(crate) fn now() -> u64 {
+    tollway_core::clock::Clock::now(&tollway_core::clock::SystemClock)
+}

@@ -1,0 +1,240 @@
+//! `tollway statement`: a buyer fetches its bill, checks every line of it, and compares it with its
+//! own log. Nothing is taken from the seller but what it signed.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tollway_core::buyer::Budget;
+use tollway_core::clock::SystemClock;
+use tollway_http::payer::Payer;
+use tollway_ledger::{Balance, BuyerLine, CommitmentId, Hash, Reconciliation, SellerLine, Statement, reconcile};
+use tollway_protocol::{Amount, Dress, Network};
+use tollway_signatures::{PrivateKey, PublicKey, Verifier as _, jws};
+use url::Url;
+
+use super::buyer::{PayerOptions, payer};
+use super::ledger::SEAL_TYPE;
+use super::{buyer_lines, ledger_audit, say, say_json};
+use crate::cli::StatementArgs;
+use crate::keys;
+use crate::money::dollars;
+
+/// Most bytes of lines read of one bill.
+const LINES_MAX: usize = 1 << 30;
+
+/// A bill that was fetched and checked.
+pub(crate) struct CheckedBill {
+    pub(crate) statement: Statement,
+    pub(crate) sealed: String,
+    pub(crate) jsonl: String,
+    pub(crate) lines: Vec<SellerLine>,
+    pub(crate) verdict: Verdict,
+}
+
+/// What was checked of a bill.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Verdict {
+    /// The seller's key signed exactly this statement.
+    pub(crate) sealed_by_seller: bool,
+    /// The lines are the ones it was signed for, and add up to it.
+    pub(crate) lines_add_up: bool,
+    /// Lines whose signature is by one's own key, over their own commitment.
+    pub(crate) lines_proved: u64,
+    /// Lines that are not.
+    pub(crate) lines_unproved: Vec<CommitmentId>,
+}
+
+impl Verdict {
+    pub(crate) fn holds(&self) -> bool {
+        self.sealed_by_seller && self.lines_add_up && self.lines_unproved.is_empty()
+    }
+}
+
+pub(crate) async fn run(args: StatementArgs) -> anyhow::Result<ExitCode> {
+    let key = keys::read(&args.buyer.key)?;
+    let scratch = std::env::temp_dir().join(format!("tollway-statement-{}", std::process::id()));
+    let own = key.public();
+    let payer = asker(key, &args.buyer.agent, &scratch)?;
+    let checked = fetch(&payer, &args.url, args.period.as_deref(), &own).await;
+    // The payer's log stays empty: nothing is bought here.
+    let removed = std::fs::remove_file(&scratch);
+    let checked = checked?;
+    removed.context("the scratch log")?;
+    if let Some(folder) = &args.out {
+        save(folder, &checked)?;
+    }
+    let reconciled = match &args.audit {
+        Some(audit) => Some(reconciled(&checked, buyer_lines(audit)?)),
+        None => None,
+    };
+    print(&checked, reconciled.as_ref(), args.json)?;
+    let fine = checked.verdict.holds() && reconciled.is_none_or(|found| found.is_clean());
+    Ok(if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A payer that cannot spend: it only asks.
+pub(crate) fn asker(key: PrivateKey, agent: &str, log: &Path) -> anyhow::Result<Payer> {
+    let options = PayerOptions {
+        agent,
+        budget: Budget::new(Amount::ZERO, Amount::ZERO),
+        audit: log,
+        dress: Dress::X402,
+        network: Network::tollway(),
+        clock: Arc::new(SystemClock),
+    };
+    payer(key, options)
+}
+
+/// Fetches a bill and its lines, and checks all of it.
+pub(crate) async fn fetch(payer: &Payer, origin: &Url, period: Option<&str>, own: &PublicKey) -> anyhow::Result<CheckedBill> {
+    #[derive(Deserialize)]
+    struct Sealed {
+        statement: Value,
+        jws: String,
+    }
+    #[derive(Deserialize)]
+    struct Listed {
+        statements: Vec<Sealed>,
+    }
+    let base = origin.join(tollway_http::wellknown::PREFIX)?;
+    let Sealed { statement: value, jws: sealed } = match period {
+        Some(period) => serde_json::from_slice(&payer.ask_signed(&base.join(&format!("statements/{period}"))?).await?.body)?,
+        None => {
+            let listed: Listed = serde_json::from_slice(&payer.ask_signed(&base.join("statements")?).await?.body)?;
+            listed.statements.into_iter().next_back().context("there is no bill yet")?
+        }
+    };
+    let statement: Statement = serde_json::from_value(value).context("the seller's bill is no statement")?;
+    let keyid = jws::kid(&sealed, 64 << 10).map_err(|refusal| anyhow::anyhow!("the bill's seal: {refusal}"))?;
+    let seller_key = payer.key_of(origin, &keyid).await?;
+    let payload = jws::verify(SEAL_TYPE, &sealed, 64 << 10, &seller_key);
+    let sealed_by_seller = payload.is_ok_and(|payload| payload == statement.payload().as_bytes());
+    let jsonl = fetch_lines(payer, &base, &statement).await?;
+    let (lines, verdict) = check_lines(&statement, &jsonl, own, sealed_by_seller)?;
+    Ok(CheckedBill { statement, sealed, jsonl, lines, verdict })
+}
+
+async fn fetch_lines(payer: &Payer, base: &Url, statement: &Statement) -> anyhow::Result<String> {
+    #[derive(Deserialize)]
+    struct Place {
+        sequence: u64,
+    }
+    let mut jsonl = String::new();
+    let mut after = 0;
+    loop {
+        let url = base.join(&format!("statements/{}/lines?after={after}", statement.period))?;
+        let body = payer.ask_signed(&url).await?.body;
+        let text = std::str::from_utf8(&body).context("the lines are not text")?;
+        let Some(last) = text.lines().next_back() else { return Ok(jsonl) };
+        let Place { sequence } = serde_json::from_str(last).context("the last line")?;
+        ensure!(sequence > after, "the seller sends the same lines again");
+        after = sequence;
+        jsonl.push_str(text);
+        if jsonl.len() > LINES_MAX {
+            bail!("the bill has more lines than are read");
+        }
+    }
+}
+
+fn check_lines(
+    statement: &Statement,
+    jsonl: &str,
+    own: &PublicKey,
+    sealed_by_seller: bool,
+) -> anyhow::Result<(Vec<SellerLine>, Verdict)> {
+    #[derive(Deserialize)]
+    struct Row {
+        amount: Amount,
+        id: CommitmentId,
+        kind: String,
+        sale: Option<Signed>,
+    }
+    #[derive(Deserialize)]
+    struct Signed {
+        base: String,
+        signature: String,
+    }
+    let mut verdict = Verdict { sealed_by_seller, ..Verdict::default() };
+    let mut lines: Vec<SellerLine> = Vec::new();
+    let (mut charged, mut back, mut count) = (Amount::ZERO, Amount::ZERO, 0);
+    for (number, text) in jsonl.lines().enumerate() {
+        let row: Row = serde_json::from_str(text).with_context(|| format!("line {} of the bill", number + 1))?;
+        let sum = if row.kind == "sale" { &mut charged } else { &mut back };
+        *sum = sum.checked_add(row.amount).context("the bill is larger than can be counted")?;
+        count += 1;
+        match row.sale {
+            Some(sale) => {
+                let proved = is_own(own, row.id, &sale.base, &sale.signature);
+                verdict.lines_proved += u64::from(proved);
+                if !proved {
+                    verdict.lines_unproved.push(row.id);
+                }
+                lines.push(SellerLine { id: row.id, amount: row.amount, undelivered: false });
+            }
+            None => {
+                let taken_back = lines.iter_mut().find(|line| line.id == row.id);
+                if let Some(line) = taken_back {
+                    line.undelivered = true;
+                }
+            }
+        }
+    }
+    verdict.lines_add_up = count == statement.lines
+        && Hash::of(jsonl.as_bytes()) == statement.lines_hash
+        && charged == statement.charged
+        && Balance::of(charged, back) == Some(statement.total);
+    Ok((lines, verdict))
+}
+
+/// Whether a line is a promise that one's own key has signed.
+fn is_own(own: &PublicKey, id: CommitmentId, base: &str, signature: &str) -> bool {
+    use base64::Engine as _;
+    let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(signature);
+    let derived = CommitmentId::derive(id.created(), own.thumbprint().as_bytes(), base.as_bytes());
+    derived == id && decoded.is_ok_and(|signature| own.verify(base.as_bytes(), &signature).is_ok())
+}
+
+/// Compares a bill with one's own log, as far as the bill's period goes.
+pub(crate) fn reconciled(checked: &CheckedBill, log: Vec<BuyerLine>) -> Reconciliation {
+    let billed: std::collections::HashSet<_> = checked.lines.iter().map(|line| line.id).collect();
+    let end = checked.statement.period.end();
+    let concerned = log.into_iter().filter(|line| billed.contains(&line.id) || line.id.created() < end);
+    reconcile(checked.lines.iter().copied(), concerned)
+}
+
+fn save(folder: &Path, checked: &CheckedBill) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let period = checked.statement.period;
+    let sealed = json!({"statement": checked.statement, "jws": checked.sealed});
+    std::fs::write(folder.join(format!("{period}.json")), serde_json::to_vec_pretty(&sealed)?)?;
+    std::fs::write(folder.join(format!("{period}.lines.jsonl")), &checked.jsonl)?;
+    Ok(())
+}
+
+fn print(checked: &CheckedBill, reconciled: Option<&Reconciliation>, json: bool) -> anyhow::Result<()> {
+    if json {
+        return say_json(&json!({
+            "statement": checked.statement,
+            "verdict": checked.verdict,
+            "verified": checked.verdict.holds(),
+            "reconciliation": reconciled,
+            "reconciled": reconciled.map(Reconciliation::is_clean),
+        }));
+    }
+    let Statement { seller, period, lines, payable, charged, undelivered_total, .. } = &checked.statement;
+    say(format_args!("{seller}, {period}: {lines} lines"));
+    say(format_args!("charged {}, taken back {}, payable now {}", dollars(*charged), dollars(*undelivered_total), dollars(*payable)));
+    let verdict = &checked.verdict;
+    let word = |holds: bool| if holds { "yes" } else { "NO" };
+    say(format_args!("signed by the seller        {}", word(verdict.sealed_by_seller)));
+    say(format_args!("lines add up to the bill    {}", word(verdict.lines_add_up)));
+    say(format_args!("lines signed by our key     {} of {}", verdict.lines_proved, checked.lines.len()));
+    if let Some(found) = reconciled {
+        ledger_audit::print_reconciliation(found);
+    }
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! Builds the parts of a gateway once, from its configuration.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tollway_core::clock::Clock;
+use tollway_core::offer::{LIFETIME_MAX, OfferPress, RulesVersion};
+use tollway_core::rules::{RuleSet, TermsRef};
+use tollway_core::seller::{Seller, SellerParts, StarterCredit};
+use tollway_http::endpoint::Endpoint;
+use tollway_http::gate::{GateLayer, GateOptions};
+use tollway_http::key_directory::{DirectoryOptions, KeyDirectory};
+use tollway_http::origin::{Folder, Proxy};
+use tollway_ledger::{Books, DocumentKind, Hash};
+use tollway_protocol::{Asset, Scale};
+use tollway_signatures::PrivateKey;
+use tollway_store::{OpenOptions, SqliteBooks};
+use tower::Layer as _;
+
+use crate::config::{AgentsConfig, Config};
+use crate::keys;
+
+/// A gateway's parts, ready to serve.
+pub(crate) struct Gateway {
+    /// Gate and upstream.
+    pub(crate) endpoint: Arc<dyn Endpoint>,
+    /// The seller's engine.
+    pub(crate) seller: Seller,
+}
+
+/// Builds a gateway.
+pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Gateway> {
+    let key = Arc::new(keys::read(&config.path(&config.seller.key))?);
+    let books = Arc::new(open_books(config)?);
+    let seller = seller(config, key, books, clock).await?;
+    let gate = GateLayer::new(seller.clone(), config.sites()?, GateOptions::default());
+    let endpoint: Arc<dyn Endpoint> = match (&config.origin.folder, &config.origin.url) {
+        (Some(folder), _) => {
+            let folder = config.path(folder);
+            anyhow::ensure!(folder.is_dir(), "the origin's folder {} is not a folder", folder.display());
+            Arc::new(gate.layer(Folder::new(&folder)))
+        }
+        (None, Some(url)) => Arc::new(gate.layer(Proxy::new(url)?)),
+        (None, None) => unreachable!("the configuration was checked"),
+    };
+    Ok(Gateway { endpoint, seller })
+}
+
+/// Opens the seller's books, making them where there are none.
+pub(crate) fn open_books(config: &Config) -> anyhow::Result<SqliteBooks> {
+    let path = config.path(&config.books.path);
+    let origin = config.sites()?[0].origin();
+    let mut options = OpenOptions::new(origin, Asset::usd(), Scale::MICRO);
+    if let Some(capacity) = config.books.nonce_capacity {
+        options.nonce_capacity = capacity;
+    }
+    SqliteBooks::open(&path, options).with_context(|| format!("the books {}", path.display()))
+}
+
+async fn seller(config: &Config, key: Arc<PrivateKey>, books: Arc<dyn Books>, clock: Arc<dyn Clock>) -> anyhow::Result<Seller> {
+    let now = clock.now();
+    let origin = config.sites()?[0].origin();
+    let jwk = serde_json::to_vec(&key.public().jwk())?;
+    let thumbprint = key.public().thumbprint().to_string();
+    books.document_put(DocumentKind::SellerKey, &thumbprint, jwk, now).await?;
+    let rules = rules(config, books.as_ref(), &origin, now).await?;
+    let press = press(&rules, books.as_ref(), &origin, &key, now).await?;
+    let directory = DirectoryOptions { allow_loopback: config.agents.allow_loopback, ..DirectoryOptions::default() };
+    let keys = KeyDirectory::new(directory)?;
+    let network = config.seller.network.parse().context("[seller] network")?;
+    Ok(Seller::new(SellerParts {
+        origin,
+        key,
+        network,
+        rules,
+        press,
+        books,
+        agents: keys.agents(),
+        keys: Arc::new(keys),
+        clock,
+        starter: starter(&config.agents),
+    }))
+}
+
+fn starter(agents: &AgentsConfig) -> Option<StarterCredit> {
+    let credit = agents.starter_credit.as_ref()?;
+    Some(StarterCredit {
+        limit: credit.0.amount,
+        daily_budget: agents.starter_daily_budget.as_ref().map(|budget| budget.0.amount),
+        accounts_per_hour: agents.starter_accounts_per_hour.unwrap_or(100),
+    })
+}
+
+/// The rules, with their terms filed in the books: every version stays retrievable by its hash.
+async fn rules(config: &Config, books: &dyn Books, origin: &str, now: u64) -> anyhow::Result<RuleSet> {
+    let mut rules = Vec::new();
+    for written in &config.rules {
+        let terms = match &written.terms {
+            None => None,
+            Some(path) => Some(file_terms(&config.path(path), books, origin, now).await?),
+        };
+        rules.push(written.rule(terms)?);
+    }
+    let free = config.free.iter().map(|text| text.parse().with_context(|| format!("free path `{text}`")));
+    Ok(RuleSet::new(free.collect::<anyhow::Result<_>>()?, rules))
+}
+
+async fn file_terms(path: &Path, books: &dyn Books, origin: &str, now: u64) -> anyhow::Result<TermsRef> {
+    let body = std::fs::read(path).with_context(|| format!("cannot read the terms {}", path.display()))?;
+    let hash = Hash::of(&body);
+    books.document_put(DocumentKind::Terms, &hash.to_string(), body, now).await?;
+    Ok(TermsRef { url: format!("{origin}{}terms/{hash}", tollway_http::wellknown::PREFIX), hash })
+}
+
+/// Today's rules, and those of the last day: an older quote is honoured until it ends.
+async fn press(rules: &RuleSet, books: &dyn Books, origin: &str, key: &Arc<PrivateKey>, now: u64) -> anyhow::Result<OfferPress> {
+    let filed = books.documents(DocumentKind::Rules, 0).await?;
+    let mut versions: Vec<RulesVersion> = Vec::new();
+    for document in filed {
+        versions.push(serde_json::from_slice(&document.body).context("the books hold rules that cannot be read")?);
+    }
+    versions.sort_by_key(|version| version.from);
+    let mut today = RulesVersion::of(rules, now);
+    match versions.pop() {
+        Some(last) if last.fingerprint() == today.fingerprint() => today = last,
+        last => {
+            versions.extend(last);
+            let id = format!("{:010}-{}", today.from, today.fingerprint());
+            books.document_put(DocumentKind::Rules, &id, serde_json::to_vec(&today)?, now).await?;
+        }
+    }
+    // A version is over when its successor began; what ended a day ago has no offer left.
+    let recent = versions.iter().zip(versions.iter().skip(1).chain([&today])).filter_map(|(version, next)| {
+        (next.from + LIFETIME_MAX > now).then(|| version.clone())
+    });
+    Ok(OfferPress::new(origin.to_owned(), Arc::clone(key), today.clone(), recent.collect()))
+}

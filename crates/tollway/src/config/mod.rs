@@ -1,0 +1,205 @@
+//! The configuration of a gateway: one TOML file, read whole or refused with the line. What is not
+//! understood is never passed over.
+
+mod price;
+mod rules;
+
+pub(crate) use price::ConfigPrice;
+pub(crate) use rules::RuleConfig;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+use tollway_http::site::Site;
+
+/// A gateway's configuration.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Origins under which the public knows the site; the first one is who is paid.
+    pub(crate) public_urls: Vec<String>,
+    /// Where to listen.
+    #[serde(default = "default_listen")]
+    pub(crate) listen: SocketAddr,
+    /// What stands behind the gate.
+    pub(crate) origin: OriginConfig,
+    /// Who sells.
+    pub(crate) seller: SellerConfig,
+    /// Where the books are.
+    pub(crate) books: BooksConfig,
+    /// Who may buy.
+    #[serde(default)]
+    pub(crate) agents: AgentsConfig,
+    /// Paths that are free beside the built-in ones.
+    #[serde(default)]
+    pub(crate) free: Vec<String>,
+    /// Price rules; the first that fits decides.
+    #[serde(default)]
+    pub(crate) rules: Vec<RuleConfig>,
+    /// The folder that relative paths start from.
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+/// A folder or an HTTP server.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OriginConfig {
+    /// Folder of files.
+    pub(crate) folder: Option<PathBuf>,
+    /// `http://host:port`.
+    pub(crate) url: Option<String>,
+}
+
+/// The seller.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SellerConfig {
+    /// File with the private key (JWK).
+    pub(crate) key: PathBuf,
+    /// Network id of the deferred way.
+    #[serde(default = "default_network")]
+    pub(crate) network: String,
+}
+
+/// The books.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BooksConfig {
+    /// SQLite file.
+    pub(crate) path: PathBuf,
+    /// Nonces remembered at once.
+    pub(crate) nonce_capacity: Option<u64>,
+}
+
+/// Agents.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AgentsConfig {
+    /// Look up agents on loopback addresses, over plain http: for trials on one machine only.
+    #[serde(default)]
+    pub(crate) allow_loopback: bool,
+    /// Credit of an agent nobody has registered; none is given unless this is set.
+    pub(crate) starter_credit: Option<ConfigPrice>,
+    /// Budget a day of such an agent.
+    pub(crate) starter_daily_budget: Option<ConfigPrice>,
+    /// Accounts opened by themselves in an hour, at most.
+    pub(crate) starter_accounts_per_hour: Option<u32>,
+}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Names the file, and the line of what is not understood.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut config = Self::parse(&text).with_context(|| format!("in {}", path.display()))?;
+        config.folder = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        Ok(config)
+    }
+
+    /// Reads a text.
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        config.sites()?;
+        config.check_rules()?;
+        match (&config.origin.folder, &config.origin.url) {
+            (Some(_), None) | (None, Some(_)) => Ok(config),
+            _ => bail!("[origin] takes either `folder` or `url`"),
+        }
+    }
+
+    /// A path as written, from the configuration's own folder.
+    pub(crate) fn path(&self, written: &Path) -> PathBuf {
+        self.folder.join(written)
+    }
+
+    /// The public origins.
+    pub(crate) fn sites(&self) -> anyhow::Result<Vec<Site>> {
+        if self.public_urls.is_empty() {
+            bail!("`public_urls` names at least one origin, such as \"https://example.com\"");
+        }
+        self.public_urls.iter().map(|url| Ok(url.parse::<Site>()?)).collect()
+    }
+
+    fn check_rules(&self) -> anyhow::Result<()> {
+        for (index, rule) in self.rules.iter().enumerate() {
+            if self.rules[..index].iter().any(|other| other.id == rule.id) {
+                bail!("two rules have the id `{}`", rule.id);
+            }
+            rule.check()?;
+        }
+        Ok(())
+    }
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 4021))
+}
+
+fn default_network() -> String {
+    tollway_protocol::Network::tollway().as_str().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: &str = r#"
+public_urls = ["https://example.com"]
+[origin]
+folder = "site"
+[seller]
+key = "seller.jwk"
+[books]
+path = "books.db"
+"#;
+
+    fn refused(extra: &str) -> String {
+        format!("{:#}", Config::parse(&format!("{BASE}{extra}")).unwrap_err())
+    }
+
+    #[test]
+    fn the_example_is_understood() {
+        let config = Config::parse(include_str!("../../../../docs/tollway.example.toml")).unwrap();
+        assert!(config.rules.len() >= 3);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let message = refused("[agents]\nalow_loopback = true\n");
+        assert!(message.contains("line 10") && message.contains("alow_loopback"), "{message}");
+    }
+
+    #[test]
+    fn a_wrong_price_is_refused_with_its_line() {
+        let rule = "[[rules]]\nid = \"a\"\npath = \"/a/*\"\naudience = \"everyone\"\naction = \"charge\"\nprice = \"0,01 USD\"\n";
+        let message = refused(rule);
+        assert!(message.contains("line 14"), "{message}");
+    }
+
+    #[test]
+    fn a_rule_without_audience_is_refused() {
+        let message = refused("[[rules]]\nid = \"a\"\npath = \"/a/*\"\naction = \"charge\"\nprice = \"$0.01\"\n");
+        assert!(message.contains("audience"), "{message}");
+    }
+
+    #[test]
+    fn rules_that_contradict_themselves_are_refused() {
+        let rule = |rest: &str| refused(&format!("[[rules]]\nid = \"a\"\npath = \"/a/*\"\naudience = \"everyone\"\n{rest}\n"));
+        assert!(rule("action = \"charge\"").contains("price"));
+        assert!(rule("action = \"block\"\nprice = \"$0.01\"").contains("price"));
+        assert!(rule("action = \"charge\"\nprice = \"$0.01\"\nlifetime = 5").contains("lifetime"));
+        assert!(rule("action = \"charge\"\nprice = \"$0.01\"\ndresses = []").contains("dresses"));
+    }
+
+    #[test]
+    fn an_origin_is_one_thing() {
+        let both = BASE.replace("folder = \"site\"", "folder = \"site\"\nurl = \"http://127.0.0.1:1\"");
+        assert!(Config::parse(&both).is_err());
+        assert!(Config::parse(&BASE.replace("folder = \"site\"", "")).is_err());
+    }
+}
