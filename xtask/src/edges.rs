@@ -25,35 +25,16 @@ pub struct Row {
 }
 
 /// A crate that may use nothing and must avoid nothing: where each row starts.
-const NOTHING: Row = Row {
-    name: "",
-    may_use: &[],
-    must_not_reach: &[],
-    features_only: &[],
-};
+const NOTHING: Row = Row { name: "", may_use: &[], must_not_reach: &[], features_only: &[] };
 
 /// No runtime, no network, no database.
 const PURE: &[&str] = &["hyper", "reqwest", "rusqlite", "tokio"];
 
 /// The table. A crate without a row may not be in the workspace.
 pub const TABLE: &[Row] = &[
-    Row {
-        name: "tollway-protocol",
-        must_not_reach: PURE,
-        ..NOTHING
-    },
-    Row {
-        name: "tollway-signatures",
-        may_use: &["tollway-protocol"],
-        must_not_reach: PURE,
-        ..NOTHING
-    },
-    Row {
-        name: "tollway-ledger",
-        may_use: &["tollway-protocol"],
-        must_not_reach: PURE,
-        ..NOTHING
-    },
+    Row { name: "tollway-protocol", must_not_reach: PURE, ..NOTHING },
+    Row { name: "tollway-signatures", may_use: &["tollway-protocol"], must_not_reach: PURE, ..NOTHING },
+    Row { name: "tollway-ledger", may_use: &["tollway-protocol"], must_not_reach: PURE, ..NOTHING },
     Row {
         name: "tollway-store",
         may_use: &["tollway-ledger", "tollway-protocol"],
@@ -69,12 +50,7 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         name: "tollway-http",
-        may_use: &[
-            "tollway-core",
-            "tollway-ledger",
-            "tollway-protocol",
-            "tollway-signatures",
-        ],
+        may_use: &["tollway-core", "tollway-ledger", "tollway-protocol", "tollway-signatures"],
         must_not_reach: &["clap", "rusqlite"],
         ..NOTHING
     },
@@ -90,10 +66,7 @@ pub const TABLE: &[Row] = &[
         ],
         ..NOTHING
     },
-    Row {
-        name: "xtask",
-        ..NOTHING
-    },
+    Row { name: "xtask", ..NOTHING },
 ];
 
 /// The crate that nothing may depend on, not even a test.
@@ -129,11 +102,8 @@ pub fn graph(root: &Path) -> Result<Graph> {
         .other_options(vec!["--filter-platform".into(), host()?])
         .exec()
         .context("cargo metadata")?;
-    let mut graph: Graph = metadata
-        .packages
-        .iter()
-        .map(|package| (package.id.repr.clone(), node(package, &metadata)))
-        .collect();
+    let mut graph: Graph =
+        metadata.packages.iter().map(|package| (package.id.repr.clone(), node(package, &metadata))).collect();
     let resolve = metadata.resolve.context("cargo metadata without a graph")?;
     for resolved in resolve.nodes {
         let Some(node) = graph.get_mut(&resolved.id.repr) else {
@@ -153,16 +123,11 @@ pub fn graph(root: &Path) -> Result<Graph> {
 }
 
 fn node(package: &Package, metadata: &Metadata) -> Node {
-    let shipped = package
-        .dependencies
-        .iter()
-        .filter(|dependency| dependency.kind != DependencyKind::Development);
+    let shipped = package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development);
     Node {
         name: package.name.to_string(),
         ours: metadata.workspace_members.contains(&package.id),
-        asks: shipped
-            .map(|dependency| (dependency.name.clone(), dependency.features.clone()))
-            .collect(),
+        asks: shipped.map(|dependency| (dependency.name.clone(), dependency.features.clone())).collect(),
         ..Node::default()
     }
 }
@@ -204,10 +169,7 @@ fn neighbours(graph: &Graph, node: &Node, row: &Row, found: &mut Vec<String>) {
     }
     for other in node.tests_use.iter().filter_map(ours) {
         if other.name == TOOL {
-            found.push(format!(
-                "the tests of {} must not depend on {TOOL}",
-                row.name
-            ));
+            found.push(format!("the tests of {} must not depend on {TOOL}", row.name));
         }
     }
 }
@@ -266,21 +228,9 @@ mod tests {
     use super::*;
 
     const SAMPLE: &[Row] = &[
-        Row {
-            name: "low",
-            must_not_reach: &["hyper"],
-            features_only: &[("tokio", &["sync"])],
-            ..NOTHING
-        },
-        Row {
-            name: "high",
-            may_use: &["low"],
-            ..NOTHING
-        },
-        Row {
-            name: "xtask",
-            ..NOTHING
-        },
+        Row { name: "low", must_not_reach: &["hyper"], features_only: &[("tokio", &["sync"])], ..NOTHING },
+        Row { name: "high", may_use: &["low"], ..NOTHING },
+        Row { name: "xtask", ..NOTHING },
     ];
 
     /// A graph from lines `name: uses`; `*` marks ours, `(x)` a dependency of tests.
@@ -288,11 +238,8 @@ mod tests {
         let mut graph = Graph::new();
         for line in lines {
             let (name, uses) = line.split_once(':').unwrap();
-            let mut node = Node {
-                name: name.trim_end_matches('*').into(),
-                ours: name.ends_with('*'),
-                ..Node::default()
-            };
+            let mut node =
+                Node { name: name.trim_end_matches('*').into(), ours: name.ends_with('*'), ..Node::default() };
             for word in uses.split_whitespace() {
                 match word.strip_prefix('(') {
                     Some(word) => node.tests_use.push(word.trim_end_matches(')').into()),
@@ -310,39 +257,25 @@ mod tests {
 
     #[test]
     fn allowed_edges_and_edges_of_tests_are_clean() {
-        let lines = [
-            "low*: serde (hyper) (high)",
-            "high*: low hyper",
-            "serde:",
-            "hyper:",
-        ];
+        let lines = ["low*: serde (hyper) (high)", "high*: low hyper", "serde:", "hyper:"];
         assert_eq!(found(&lines), [""; 0]);
     }
 
     #[test]
     fn an_edge_the_wrong_way_is_found() {
-        assert_eq!(
-            found(&["low*: high", "high*: low"]),
-            ["low must not depend on high"]
-        );
+        assert_eq!(found(&["low*: high", "high*: low"]), ["low must not depend on high"]);
     }
 
     #[test]
     fn a_forbidden_crate_is_found_over_any_number_of_steps() {
         let lines = ["low*: a", "a: b", "b: hyper", "hyper:"];
-        assert_eq!(
-            found(&lines),
-            ["low must not reach hyper: low -> a -> b -> hyper"]
-        );
+        assert_eq!(found(&lines), ["low must not reach hyper: low -> a -> b -> hyper"]);
     }
 
     #[test]
     fn nothing_depends_on_the_tool_not_even_a_test() {
         let lines = ["low*: xtask", "high*: (xtask)", "xtask*:"];
-        let both = [
-            "the tests of high must not depend on xtask",
-            "low must not depend on xtask",
-        ];
+        let both = ["the tests of high must not depend on xtask", "low must not depend on xtask"];
         assert_eq!(found(&lines), both);
     }
 
@@ -354,12 +287,7 @@ mod tests {
     #[test]
     fn a_feature_too_many_is_found() {
         let mut graph = graph(&["low*: tokio", "tokio:"]);
-        let asks = |features: &[&str]| {
-            vec![(
-                "tokio".to_owned(),
-                features.iter().map(|f| (*f).to_owned()).collect(),
-            )]
-        };
+        let asks = |features: &[&str]| vec![("tokio".to_owned(), features.iter().map(|f| (*f).to_owned()).collect())];
         graph.get_mut("low").unwrap().asks = asks(&["sync"]);
         assert_eq!(violations(&graph, SAMPLE), [""; 0]);
         graph.get_mut("low").unwrap().asks = asks(&["net", "sync"]);

@@ -13,10 +13,7 @@
 //! let found = tidy::module_docs::check(&tree);
 //! assert_eq!(found.len(), 1, "the file has no module docs");
 //! ```
-#![allow(
-    clippy::print_stdout,
-    reason = "a chore answers on standard output; it has no log"
-)]
+#![allow(clippy::print_stdout, reason = "a chore answers on standard output; it has no log")]
 
 pub mod edges;
 pub mod test;
@@ -29,7 +26,7 @@ use std::path::PathBuf;
 /// Cargo names the folder at run time; the path known at compile time serves when a built binary is started by hand.
 #[must_use]
 pub fn root() -> PathBuf {
-    let own = std::env::var_os("CARGO_MANIFEST_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    let own =
+        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     own.parent().map_or_else(|| own.clone(), PathBuf::from)
 }

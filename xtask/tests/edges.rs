@@ -6,25 +6,15 @@ use xtask::edges;
 fn the_workspace_keeps_to_the_table() {
     let graph = edges::graph(&xtask::root()).expect("cargo resolves the workspace");
     let found = edges::violations(&graph, edges::TABLE);
-    assert!(
-        found.is_empty(),
-        "the table in xtask/src/edges.rs does not allow:\n{}",
-        found.join("\n")
-    );
+    assert!(found.is_empty(), "the table in xtask/src/edges.rs does not allow:\n{}", found.join("\n"));
 }
 
 #[test]
 fn every_row_is_a_crate_of_the_workspace() {
     let graph = edges::graph(&xtask::root()).expect("cargo resolves the workspace");
     for row in edges::TABLE {
-        let is_ours = graph
-            .values()
-            .any(|node| node.ours && node.name == row.name);
-        assert!(
-            is_ours,
-            "the table has a row for {}, the workspace no crate",
-            row.name
-        );
+        let is_ours = graph.values().any(|node| node.ours && node.name == row.name);
+        assert!(is_ours, "the table has a row for {}, the workspace no crate", row.name);
     }
 }
 

@@ -8,12 +8,7 @@ fn holds(name: &str) {
     let check = CHECKS.iter().find(|check| check.name == name);
     let check = check.expect("the rule is in the table");
     let violations: Vec<String> = (check.run)(&tree).iter().map(ToString::to_string).collect();
-    assert!(
-        violations.is_empty(),
-        "this no longer holds: {}\n{}",
-        check.promise,
-        violations.join("\n")
-    );
+    assert!(violations.is_empty(), "this no longer holds: {}\n{}", check.promise, violations.join("\n"));
 }
 
 /// One test for each rule, and one that none was forgotten.

@@ -88,7 +88,12 @@ pub async fn serve(
     Ok(())
 }
 
-async fn connection(stream: TcpStream, endpoint: Arc<dyn Endpoint>, options: ServerOptions, mut drain: watch::Receiver<bool>) {
+async fn connection(
+    stream: TcpStream,
+    endpoint: Arc<dyn Endpoint>,
+    options: ServerOptions,
+    mut drain: watch::Receiver<bool>,
+) {
     // Without it small answers wait for the other side's acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was not set");

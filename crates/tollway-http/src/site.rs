@@ -93,7 +93,8 @@ mod tests {
     use super::*;
 
     fn picked(host: &str) -> Result<String, Reason> {
-        let sites: Vec<Site> = ["https://shop.example", "http://127.0.0.1:4021"].iter().map(|s| s.parse().unwrap()).collect();
+        let sites: Vec<Site> =
+            ["https://shop.example", "http://127.0.0.1:4021"].iter().map(|s| s.parse().unwrap()).collect();
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, host.parse().unwrap());
         pick(&sites, &Uri::from_static("/a"), &headers).map(Site::origin).map_err(|refusal| refusal.reason)

@@ -148,7 +148,9 @@ pub fn crawler_error(reason: Reason) -> CrawlerError {
         R::PaymentRequired | R::NoMatchingOffer => CrawlerError::MissingCrawlerPrice,
         R::ConflictingPayment => CrawlerError::ConflictingPriceHeaders,
         R::PriceMalformed | R::MalformedPayment | R::AssetMismatch => CrawlerError::InvalidCrawlerPriceValue,
-        R::AmountMismatch | R::OfferExpired | R::OfferUnknown | R::OfferNotYetValid => CrawlerError::InvalidCrawlerExactPrice,
+        R::AmountMismatch | R::OfferExpired | R::OfferUnknown | R::OfferNotYetValid => {
+            CrawlerError::InvalidCrawlerExactPrice
+        }
         R::AmountTooLow => CrawlerError::InvalidCrawlerMaxPrice,
         R::AgentBlocked | R::RuleBlocks | R::AgentForbiddenAddress => CrawlerError::CrawlerForbidden,
         R::OverCredit | R::OverBudget | R::AgentNotRegistered | R::InsufficientFunds => CrawlerError::PaymentFailed,
@@ -192,7 +194,9 @@ mod tests {
 
     #[test]
     fn threat_03_what_is_not_known_is_never_a_demand() {
-        for reason in [Reason::OutcomeUnknown, Reason::BooksUnavailable, Reason::BooksDiskFull, Reason::DirectoryTimeout] {
+        for reason in
+            [Reason::OutcomeUnknown, Reason::BooksUnavailable, Reason::BooksDiskFull, Reason::DirectoryTimeout]
+        {
             for dress in Dress::ALL {
                 assert_eq!(status(reason, *dress), StatusCode::SERVICE_UNAVAILABLE);
             }

@@ -87,19 +87,13 @@ impl Account {
     /// Charged and not taken back.
     #[must_use]
     pub fn owed(&self) -> Amount {
-        self.posted
-            .checked_sub(self.undelivered)
-            .unwrap_or(Amount::ZERO)
+        self.posted.checked_sub(self.undelivered).unwrap_or(Amount::ZERO)
     }
 
     /// Bought on the UTC day of `now`. A clock that runs back a day does not open a fresh budget.
     #[must_use]
     pub fn spent_on(&self, now: u64) -> Amount {
-        if utc_day(now) > self.spent_day {
-            Amount::ZERO
-        } else {
-            self.spent
-        }
+        if utc_day(now) > self.spent_day { Amount::ZERO } else { self.spent }
     }
 
     /// Whether a sale of `amount` may be made while `reserved` is held for others.
@@ -109,10 +103,7 @@ impl Account {
     /// In this order: `blocked`, `over_credit`, `over_daily_budget`.
     pub fn admit(&self, amount: Amount, reserved: Amount, now: u64) -> Result<(), Refusal> {
         if self.blocked {
-            return Err(Refusal::new(
-                Reason::AgentBlocked,
-                "the seller has blocked this agent",
-            ));
+            return Err(Refusal::new(Reason::AgentBlocked, "the seller has blocked this agent"));
         }
         let held = self.pending.checked_add(reserved);
         let exposed = sum(self.owed(), held, amount);
@@ -120,17 +111,13 @@ impl Account {
         let in_credit = exposed.is_some_and(|total| total <= self.terms.credit_limit);
         // A lifetime total beyond what an export can print would make the books unreadable.
         if !in_credit || ever.is_none_or(|total| total > Amount::LARGEST) {
-            return Err(Refusal::new(
-                Reason::OverCredit,
-                "the charge would pass the credit limit",
-            ));
+            return Err(Refusal::new(Reason::OverCredit, "the charge would pass the credit limit"));
         }
         let spent = sum(self.spent_on(now), Some(reserved), amount);
         match self.terms.daily_budget {
-            Some(budget) if spent.is_none_or(|total| total > budget) => Err(Refusal::new(
-                Reason::OverBudget,
-                "the charge would pass the budget of this UTC day",
-            )),
+            Some(budget) if spent.is_none_or(|total| total > budget) => {
+                Err(Refusal::new(Reason::OverBudget, "the charge would pass the budget of this UTC day"))
+            }
             _ => Ok(()),
         }
     }

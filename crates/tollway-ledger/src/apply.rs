@@ -5,24 +5,27 @@
 //! [`Books::reserve`](crate::books::Books::reserve).
 
 use serde::Serialize;
-use tollway_protocol::{Reason, Refusal};
+use tollway_protocol::{Amount, Refusal};
 
-use crate::account::{Account, AgentTerms, add, less};
-use crate::body::{
-    AgentBody, BlockBody, DeliveryBody, DocumentBody, EndedBody, FORMAT, GenesisBody, PostedBody,
-    SaleBody, UndeliveredBody, payer_account, revenue_account,
-};
-use crate::books::{BooksError, CloseOutcome};
+use crate::account::{Account, AgentTerms, add};
+use crate::body::{FORMAT, GenesisBody, SaleBody};
+use crate::books::CloseOutcome;
 use crate::canonical::to_canonical;
 use crate::closing::{SignedClose, write_close};
-use crate::document::{DOCUMENT_MAX_BYTES, Document, DocumentKind};
+use crate::document::DocumentKind;
 use crate::exposure::{full, mismatch, other_asset, replayed, unknown_agent};
 use crate::id::{AgentId, CommitmentId, Hash, Sequence};
 use crate::journal::{Entry, EntryKind};
-use crate::nonce::{NONCE_SKEW_SECONDS, nonce_bucket, nonce_key};
-use crate::read::{parse, recorded};
+use crate::nonce::{nonce_bucket, nonce_key};
+use crate::read::recorded;
 use crate::records::{CommitmentRow, Index, Records, RecordsError};
 use crate::sale::{Delivery, DeliveryNote, Posting, Recorded, Sale, SaleState};
+
+mod claim;
+mod terms;
+
+use claim::{expire_claims, post_claim, void_claim, write_note};
+use terms::{block_agent, put_agent, put_document};
 
 /// Most claims that one [`Command::ExpireClaims`] ends.
 pub const EXPIRE_AT_ONCE: usize = 1_000;
@@ -80,11 +83,7 @@ pub enum Outcome {
 /// # Errors
 ///
 /// Only what storage answers; give the transaction up then. A refusal is an outcome, not an error.
-pub fn apply(
-    records: &mut dyn Records,
-    command: Command<'_>,
-    now: u64,
-) -> Result<Outcome, RecordsError> {
+pub fn apply(records: &mut dyn Records, command: Command<'_>, now: u64) -> Result<Outcome, RecordsError> {
     match command {
         Command::Post(sale, delivery) => write_sale(records, sale, Some(delivery), now),
         Command::Claim(sale) => write_sale(records, sale, None, now),
@@ -112,26 +111,17 @@ fn write_sale(
             Ok(Outcome::Refused(mismatch()))
         };
     }
-    let nonce = sale
-        .nonce
-        .as_deref()
-        .map(|nonce| nonce_key(&sale.thumbprint, nonce));
+    let nonce = sale.nonce.as_deref().map(|nonce| nonce_key(&sale.thumbprint, nonce));
     let mut account = match check_sale(records, sale, nonce.as_ref(), now)? {
         Ok(account) => account,
         Err(refusal) => return Ok(Outcome::Refused(refusal)),
     };
-    let kind = if delivery.is_some() {
-        EntryKind::Sale
-    } else {
-        EntryKind::Claim
-    };
+    let kind = if delivery.is_some() { EntryKind::Sale } else { EntryKind::Claim };
     let index = match kind {
         EntryKind::Sale => Index::Line(&sale.agent),
         _ => Index::Place,
     };
-    let posting = append(records, kind, index, now, |sequence| {
-        SaleBody::of(sale, delivery, now, sequence)
-    })?;
+    let posting = append(records, kind, index, now, |sequence| SaleBody::of(sale, delivery, now, sequence))?;
     if let Some(nonce) = &nonce {
         records.put_nonce(nonce, nonce_bucket(sale.expires))?;
     }
@@ -139,11 +129,7 @@ fn write_sale(
     records.put_commitment(&CommitmentRow {
         id: sale.id,
         fingerprint: sale.fingerprint,
-        state: if posted {
-            SaleState::Posted
-        } else {
-            SaleState::Pending
-        },
+        state: if posted { SaleState::Posted } else { SaleState::Pending },
         agent: sale.agent.clone(),
         amount: sale.amount,
         expires: sale.expires,
@@ -154,18 +140,10 @@ fn write_sale(
     })?;
     account.spend(sale.amount, now);
     account.touched = posting.sequence;
-    let total = if posted {
-        &mut account.posted
-    } else {
-        &mut account.pending
-    };
+    let total = if posted { &mut account.posted } else { &mut account.pending };
     *total = add(*total, sale.amount);
     records.put_account(&account)?;
-    Ok(if posted {
-        Outcome::Posted(posting)
-    } else {
-        Outcome::Claimed(posting)
-    })
+    Ok(if posted { Outcome::Posted(posting) } else { Outcome::Claimed(posting) })
 }
 
 /// Everything that can speak against a sale the books do not know, in order.
@@ -186,7 +164,7 @@ fn check_sale(
     let Some(account) = records.account(&sale.agent)? else {
         return Ok(Err(unknown_agent()));
     };
-    if let Err(refusal) = account.admit(sale.amount, tollway_protocol::Amount::ZERO, now) {
+    if let Err(refusal) = account.admit(sale.amount, Amount::ZERO, now) {
         return Ok(Err(refusal));
     }
     if nonce.is_some() {
@@ -196,281 +174,6 @@ fn check_sale(
         }
     }
     Ok(Ok(account))
-}
-
-fn post_claim(
-    records: &mut dyn Records,
-    id: &CommitmentId,
-    delivery: &Delivery,
-    now: u64,
-) -> Result<Outcome, RecordsError> {
-    let Some(mut row) = records.commitment(id)? else {
-        return Ok(Outcome::Refused(not_found()));
-    };
-    match row.state {
-        SaleState::Pending => {}
-        SaleState::Posted | SaleState::Undelivered => {
-            return Ok(Outcome::Known(Box::new(recorded(records, &row)?)));
-        }
-        SaleState::Voided | SaleState::Expired => {
-            let detail = "the claim had ended before it was posted";
-            return Ok(Outcome::Refused(Refusal::new(Reason::Expired, detail)));
-        }
-    }
-    let mut account = account_of(records, &row)?;
-    let rule = rule_of(records, &row)?;
-    let index = Index::Line(&row.agent);
-    let posting = append(records, EntryKind::SalePosted, index, now, |sequence| {
-        PostedBody {
-            agent: row.agent.clone(),
-            amount: row.amount,
-            at: now,
-            bytes: delivery.bytes,
-            credit: revenue_account(&rule),
-            debit: payer_account(&row.agent),
-            digest: delivery.digest,
-            id: row.id,
-            kind: EntryKind::SalePosted,
-            sequence,
-            status: delivery.status,
-            validator: delivery.validator.clone(),
-        }
-    })?;
-    account.pending = less(account.pending, row.amount);
-    account.posted = add(account.posted, row.amount);
-    account.touched = posting.sequence;
-    records.put_account(&account)?;
-    row.state = SaleState::Posted;
-    row.posted = Some(posting.sequence);
-    records.put_commitment(&row)?;
-    Ok(Outcome::Posted(posting))
-}
-
-fn void_claim(
-    records: &mut dyn Records,
-    id: &CommitmentId,
-    now: u64,
-) -> Result<Outcome, RecordsError> {
-    match records.commitment(id)? {
-        None => Ok(Outcome::Refused(not_found())),
-        Some(row) => match row.state {
-            SaleState::Pending => {
-                end_claim(records, row, SaleState::Voided, now)?;
-                Ok(Outcome::Done)
-            }
-            SaleState::Voided | SaleState::Expired => Ok(Outcome::Done),
-            SaleState::Posted | SaleState::Undelivered => {
-                Ok(Outcome::Known(Box::new(recorded(records, &row)?)))
-            }
-        },
-    }
-}
-
-fn expire_claims(records: &mut dyn Records, now: u64) -> Result<Outcome, RecordsError> {
-    let ended = records.ended_claims(now.saturating_sub(NONCE_SKEW_SECONDS), EXPIRE_AT_ONCE)?;
-    let mut count = 0;
-    for row in ended {
-        end_claim(records, row, SaleState::Expired, now)?;
-        count += 1;
-    }
-    Ok(Outcome::Expired(count))
-}
-
-fn end_claim(
-    records: &mut dyn Records,
-    mut row: CommitmentRow,
-    state: SaleState,
-    now: u64,
-) -> Result<(), RecordsError> {
-    let mut account = account_of(records, &row)?;
-    let kind = match state {
-        SaleState::Voided => EntryKind::Void,
-        _ => EntryKind::Expire,
-    };
-    let posting = append(records, kind, Index::Place, now, |sequence| EndedBody {
-        agent: row.agent.clone(),
-        amount: row.amount,
-        at: now,
-        id: row.id,
-        kind,
-        sequence,
-    })?;
-    account.pending = less(account.pending, row.amount);
-    account.unspend(row.amount, row.at);
-    account.touched = posting.sequence;
-    records.put_account(&account)?;
-    row.state = state;
-    records.put_commitment(&row)
-}
-
-fn write_note(
-    records: &mut dyn Records,
-    id: &CommitmentId,
-    note: DeliveryNote,
-    now: u64,
-) -> Result<Outcome, RecordsError> {
-    let Some(mut row) = records.commitment(id)? else {
-        return Ok(Outcome::Refused(not_found()));
-    };
-    match row.state {
-        SaleState::Posted | SaleState::Undelivered if row.noted => return Ok(Outcome::Done),
-        SaleState::Posted => {}
-        _ => return Ok(Outcome::Refused(not_found())),
-    }
-    if note.complete {
-        append(
-            records,
-            EntryKind::Delivery,
-            Index::Place,
-            now,
-            |sequence| DeliveryBody {
-                agent: row.agent.clone(),
-                at: now,
-                bytes: note.bytes,
-                digest: note.digest,
-                id: row.id,
-                kind: EntryKind::Delivery,
-                sequence,
-            },
-        )?;
-    } else {
-        take_back(records, &row, note, now)?;
-        row.state = SaleState::Undelivered;
-    }
-    row.noted = true;
-    records.put_commitment(&row)?;
-    Ok(Outcome::Done)
-}
-
-fn take_back(
-    records: &mut dyn Records,
-    row: &CommitmentRow,
-    note: DeliveryNote,
-    now: u64,
-) -> Result<(), RecordsError> {
-    let mut account = account_of(records, row)?;
-    let rule = rule_of(records, row)?;
-    let index = Index::Line(&row.agent);
-    let posting = append(records, EntryKind::Undelivered, index, now, |sequence| {
-        UndeliveredBody {
-            agent: row.agent.clone(),
-            amount: row.amount,
-            at: now,
-            bytes: note.bytes,
-            credit: payer_account(&row.agent),
-            debit: revenue_account(&rule),
-            digest: note.digest,
-            id: row.id,
-            kind: EntryKind::Undelivered,
-            rule: rule.clone(),
-            sequence,
-        }
-    })?;
-    account.undelivered = add(account.undelivered, row.amount);
-    account.unspend(row.amount, row.at);
-    account.touched = posting.sequence;
-    records.put_account(&account)
-}
-
-fn put_agent(
-    records: &mut dyn Records,
-    terms: &AgentTerms,
-    now: u64,
-) -> Result<Outcome, RecordsError> {
-    let known = records.account(&terms.agent)?;
-    if known
-        .as_ref()
-        .is_some_and(|account| account.terms == *terms)
-    {
-        return Ok(Outcome::Done);
-    }
-    let posting = append(records, EntryKind::Agent, Index::Place, now, |sequence| {
-        AgentBody {
-            agent: terms.agent.clone(),
-            at: now,
-            credit_limit: terms.credit_limit,
-            daily_budget: terms.daily_budget,
-            kind: EntryKind::Agent,
-            sequence,
-        }
-    })?;
-    let mut account = known.unwrap_or_else(|| Account::new(terms.clone(), now));
-    account.terms = terms.clone();
-    account.touched = posting.sequence;
-    records.put_account(&account)?;
-    Ok(Outcome::Done)
-}
-
-fn block_agent(
-    records: &mut dyn Records,
-    agent: &AgentId,
-    blocked: bool,
-    now: u64,
-) -> Result<Outcome, RecordsError> {
-    let Some(mut account) = records.account(agent)? else {
-        return Ok(Outcome::Refused(unknown_agent()));
-    };
-    if account.blocked == blocked {
-        return Ok(Outcome::Done);
-    }
-    let posting = append(records, EntryKind::Block, Index::Place, now, |sequence| {
-        BlockBody {
-            agent: agent.clone(),
-            at: now,
-            blocked,
-            kind: EntryKind::Block,
-            sequence,
-        }
-    })?;
-    account.blocked = blocked;
-    account.touched = posting.sequence;
-    records.put_account(&account)?;
-    Ok(Outcome::Done)
-}
-
-fn put_document(
-    records: &mut dyn Records,
-    kind: DocumentKind,
-    id: &str,
-    body: &[u8],
-    now: u64,
-) -> Result<Outcome, RecordsError> {
-    let hash = Hash::of(body);
-    if let Some(known) = records.document(kind, id)? {
-        return Ok(if known.hash == hash {
-            Outcome::Kept(hash)
-        } else {
-            let detail = "another document stands under this name";
-            Outcome::Refused(Refusal::new(Reason::ReplayMismatch, detail))
-        });
-    }
-    if body.len() > DOCUMENT_MAX_BYTES {
-        let detail = "a document is at most 1 MiB";
-        return Ok(Outcome::Refused(Refusal::new(Reason::BodyTooLarge, detail)));
-    }
-    append(
-        records,
-        EntryKind::Document,
-        Index::Place,
-        now,
-        |sequence| DocumentBody {
-            at: now,
-            document: kind,
-            id: id.to_owned(),
-            kind: EntryKind::Document,
-            sequence,
-            sha256: hash,
-        },
-    )?;
-    let body = body.to_vec();
-    records.put_document(&Document {
-        kind,
-        id: id.to_owned(),
-        hash,
-        at: now,
-        body,
-    })?;
-    Ok(Outcome::Kept(hash))
 }
 
 /// Chains the next entry. The first entry of a journal says whose it is.
@@ -493,55 +196,16 @@ pub(crate) fn append<B: Serialize>(
             seller: ledger.seller,
             sequence: last.next(),
         };
-        let genesis = chain(
-            prev,
-            last.next(),
-            at,
-            EntryKind::Genesis,
-            to_canonical(&genesis),
-        );
+        let genesis = chain(prev, last.next(), at, EntryKind::Genesis, to_canonical(&genesis));
         records.append(&genesis, Index::Place)?;
         (last, prev) = (genesis.sequence, genesis.hash);
     }
-    let entry = chain(
-        prev,
-        last.next(),
-        at,
-        kind,
-        to_canonical(&body(last.next())),
-    );
+    let entry = chain(prev, last.next(), at, kind, to_canonical(&body(last.next())));
     records.append(&entry, index)?;
-    Ok(Posting {
-        sequence: entry.sequence,
-        head: entry.hash,
-        posted_at: at,
-    })
+    Ok(Posting { sequence: entry.sequence, head: entry.hash, posted_at: at })
 }
 
 fn chain(prev: Hash, sequence: Sequence, at: u64, kind: EntryKind, body: String) -> Entry {
     let hash = prev.chain(body.as_bytes());
-    Entry {
-        sequence,
-        at,
-        kind,
-        body,
-        prev,
-        hash,
-    }
-}
-
-fn account_of(records: &mut dyn Records, row: &CommitmentRow) -> Result<Account, RecordsError> {
-    let account = records.account(&row.agent)?;
-    account.ok_or_else(|| BooksError::Corrupt {
-        detail: format!("commitment {} belongs to an agent without a row", row.id),
-    })
-}
-
-fn rule_of(records: &mut dyn Records, row: &CommitmentRow) -> Result<String, RecordsError> {
-    let entry = crate::read::entry(records, row.first)?;
-    Ok(parse::<SaleBody<'static>>(&entry)?.rule.into_owned())
-}
-
-fn not_found() -> Refusal {
-    Refusal::new(Reason::NotFound, "the books hold no such charge")
+    Entry { sequence, at, kind, body, prev, hash }
 }

@@ -149,11 +149,7 @@ impl AuditReport {
     fn fault(&mut self, sequence: Sequence, kind: FaultKind, detail: impl Into<String>) {
         self.fault_count += 1;
         if self.faults.len() < FAULTS_MAX {
-            self.faults.push(Fault {
-                sequence,
-                kind,
-                detail: detail.into(),
-            });
+            self.faults.push(Fault { sequence, kind, detail: detail.into() });
         }
     }
 }
@@ -218,9 +214,5 @@ fn parse_line(line: &[u8]) -> Result<ExportLine, String> {
     }
     let raw: Raw = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     let body = recanonical(&raw.body).ok_or("the body holds a null or a fraction")?;
-    Ok(ExportLine {
-        body,
-        hash: raw.hash,
-        prev: raw.prev,
-    })
+    Ok(ExportLine { body, hash: raw.hash, prev: raw.prev })
 }

@@ -189,12 +189,7 @@ pub(crate) fn revenue_account(rule: &str) -> String {
 }
 
 impl<'a> SaleBody<'a> {
-    pub(crate) fn of(
-        sale: &'a Sale,
-        delivery: Option<&'a Delivery>,
-        at: u64,
-        sequence: Sequence,
-    ) -> Self {
+    pub(crate) fn of(sale: &'a Sale, delivery: Option<&'a Delivery>, at: u64, sequence: Sequence) -> Self {
         Self {
             agent: Cow::Borrowed(&sale.agent),
             amount: sale.amount,
@@ -224,9 +219,7 @@ impl<'a> SaleBody<'a> {
             terms: sale.terms,
             thumbprint: sale.thumbprint,
             url: Cow::Borrowed(&sale.url),
-            validator: delivery
-                .and_then(|delivery| delivery.validator.as_deref())
-                .map(Cow::Borrowed),
+            validator: delivery.and_then(|delivery| delivery.validator.as_deref()).map(Cow::Borrowed),
         }
     }
 
@@ -323,10 +316,7 @@ impl PostedBody {
             id: self.id,
             kind: LineKind::Sale,
             rule,
-            sale: Some(Box::new(SaleDetail {
-                status: self.status,
-                ..claim
-            })),
+            sale: Some(Box::new(SaleDetail { status: self.status, ..claim })),
             sequence: self.sequence,
         }
     }

@@ -144,20 +144,10 @@ pub trait Books: Send + Sync {
     async fn claim(&self, reservation: Reservation, now: u64) -> Result<Claim, BooksError>;
 
     /// Charges a reserved sale: one durable write, which checks everything again.
-    async fn post(
-        &self,
-        reservation: Reservation,
-        delivery: Delivery,
-        now: u64,
-    ) -> Result<PostOutcome, BooksError>;
+    async fn post(&self, reservation: Reservation, delivery: Delivery, now: u64) -> Result<PostOutcome, BooksError>;
 
     /// Charges a claimed sale. Limits are not asked again: the claim has counted against them.
-    async fn post_claim(
-        &self,
-        claim: Claim,
-        delivery: Delivery,
-        now: u64,
-    ) -> Result<PostOutcome, BooksError>;
+    async fn post_claim(&self, claim: Claim, delivery: Delivery, now: u64) -> Result<PostOutcome, BooksError>;
 
     /// Gives a claim up: nothing was served, nothing is charged.
     async fn void_claim(&self, claim: Claim, now: u64) -> Result<(), BooksError>;
@@ -173,12 +163,7 @@ pub trait Books: Send + Sync {
     /// # Errors
     ///
     /// [`BooksError::Refused`] with `not_found` if the commitment was never charged.
-    async fn delivery_note(
-        &self,
-        id: &CommitmentId,
-        note: DeliveryNote,
-        now: u64,
-    ) -> Result<(), BooksError>;
+    async fn delivery_note(&self, id: &CommitmentId, note: DeliveryNote, now: u64) -> Result<(), BooksError>;
 
     /// Expires claims whose signature ended more than the skew ago; how many.
     async fn expire_claims(&self, now: u64) -> Result<u64, BooksError>;
@@ -191,8 +176,7 @@ pub trait Books: Send + Sync {
     /// # Errors
     ///
     /// [`BooksError::Refused`] with `agent_not_registered` without an account.
-    async fn agent_block(&self, agent: &AgentId, blocked: bool, now: u64)
-    -> Result<(), BooksError>;
+    async fn agent_block(&self, agent: &AgentId, blocked: bool, now: u64) -> Result<(), BooksError>;
 
     /// Every account, by agent, with the spending of the UTC day of `now`.
     async fn agents(&self, now: u64) -> Result<Vec<AccountView>, BooksError>;
@@ -206,13 +190,7 @@ pub trait Books: Send + Sync {
     ///
     /// [`BooksError::Refused`] with `replay_mismatch` if another body stands under that name, with
     /// `body_too_large` above [`DOCUMENT_MAX_BYTES`](crate::document::DOCUMENT_MAX_BYTES).
-    async fn document_put(
-        &self,
-        kind: DocumentKind,
-        id: &str,
-        body: Vec<u8>,
-        now: u64,
-    ) -> Result<Hash, BooksError>;
+    async fn document_put(&self, kind: DocumentKind, id: &str, body: Vec<u8>, now: u64) -> Result<Hash, BooksError>;
 
     /// One document.
     async fn document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, BooksError>;
@@ -227,30 +205,16 @@ pub trait Books: Send + Sync {
     ///
     /// [`BooksError::Refused`] with `period_open` before the period's end, with `not_yours` if the
     /// signer speaks for another seller.
-    async fn close(
-        &self,
-        period: Period,
-        now: u64,
-        signer: &dyn CheckpointSigner,
-    ) -> Result<CloseOutcome, BooksError>;
+    async fn close(&self, period: Period, now: u64, signer: &dyn CheckpointSigner) -> Result<CloseOutcome, BooksError>;
 
     /// The statement of an agent for a period.
-    async fn statement(
-        &self,
-        agent: &AgentId,
-        period: &Period,
-    ) -> Result<Option<Statement>, BooksError>;
+    async fn statement(&self, agent: &AgentId, period: &Period) -> Result<Option<Statement>, BooksError>;
 
     /// Statements in the order they were written.
     async fn statements(&self, filter: StatementFilter) -> Result<Vec<Statement>, BooksError>;
 
     /// Lines of a statement after a place in the journal, at most `limit`, in order.
-    async fn lines(
-        &self,
-        statement: &Statement,
-        after: Sequence,
-        limit: usize,
-    ) -> Result<Vec<Line>, BooksError>;
+    async fn lines(&self, statement: &Statement, after: Sequence, limit: usize) -> Result<Vec<Line>, BooksError>;
 
     /// Journal entries from a place on, at most `limit`, in order.
     async fn entries(&self, from: Sequence, limit: usize) -> Result<Vec<Entry>, BooksError>;

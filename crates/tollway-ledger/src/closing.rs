@@ -18,9 +18,7 @@ use crate::journal::EntryKind;
 use crate::period::Period;
 use crate::read::{entry, line};
 use crate::records::{Index, Records, RecordsError};
-use crate::statement::{
-    Balance, Checkpoint, Line, LineKind, ProofCounts, Statement, StatementFilter,
-};
+use crate::statement::{Balance, Checkpoint, Line, LineKind, ProofCounts, Statement, StatementFilter};
 
 const LINES_AT_ONCE: usize = 1_000;
 
@@ -50,15 +48,9 @@ pub enum Closing {
 /// # Errors
 ///
 /// [`BooksError::Refused`] with `period_open` before its end; else what storage answers.
-pub fn plan_close(
-    records: &mut dyn Records,
-    period: Period,
-    now: u64,
-) -> Result<Closing, RecordsError> {
+pub fn plan_close(records: &mut dyn Records, period: Period, now: u64) -> Result<Closing, RecordsError> {
     if let Some(place) = records.closed(&period)? {
-        return Ok(Closing::Already(Box::new(written(
-            records, period, place, true,
-        )?)));
+        return Ok(Closing::Already(Box::new(written(records, period, place, true)?)));
     }
     if now < period.end() {
         let detail = format!("the period ends at Unix second {}", period.end());
@@ -90,11 +82,7 @@ pub fn plan_close(
         sequence: cut,
         jws: String::new(),
     };
-    Ok(Closing::Planned(ClosePlan {
-        statements,
-        checkpoint,
-        after,
-    }))
+    Ok(Closing::Planned(ClosePlan { statements, checkpoint, after }))
 }
 
 impl ClosePlan {
@@ -123,34 +111,28 @@ pub(crate) fn write_close(
 ) -> Result<Outcome, RecordsError> {
     let period = plan.checkpoint.period;
     if let Some(place) = records.closed(&period)? {
-        return Ok(Outcome::Closed(Box::new(written(
-            records, period, place, true,
-        )?)));
+        return Ok(Outcome::Closed(Box::new(written(records, period, place, true)?)));
     }
     if records.last_checkpoint()? != plan.after {
         return Ok(Outcome::Stale);
     }
     for statement in &plan.statements {
         let index = Index::Statement(&statement.agent, period);
-        append(records, EntryKind::Statement, index, now, |sequence| {
-            StatementBody {
-                at: now,
-                jws: Cow::Borrowed(&statement.jws),
-                kind: EntryKind::Statement,
-                sequence,
-                statement: Cow::Borrowed(statement),
-            }
+        append(records, EntryKind::Statement, index, now, |sequence| StatementBody {
+            at: now,
+            jws: Cow::Borrowed(&statement.jws),
+            kind: EntryKind::Statement,
+            sequence,
+            statement: Cow::Borrowed(statement),
         })?;
     }
     let index = Index::Checkpoint(period);
-    let posting = append(records, EntryKind::Checkpoint, index, now, |sequence| {
-        CheckpointBody {
-            at: now,
-            checkpoint: Cow::Borrowed(&plan.checkpoint),
-            jws: Cow::Borrowed(&plan.checkpoint.jws),
-            kind: EntryKind::Checkpoint,
-            sequence,
-        }
+    let posting = append(records, EntryKind::Checkpoint, index, now, |sequence| CheckpointBody {
+        at: now,
+        checkpoint: Cow::Borrowed(&plan.checkpoint),
+        jws: Cow::Borrowed(&plan.checkpoint.jws),
+        kind: EntryKind::Checkpoint,
+        sequence,
     })?;
     let outcome = written(records, period, posting.sequence, false)?;
     Ok(Outcome::Closed(Box::new(outcome)))
@@ -164,10 +146,7 @@ fn written(
     already_closed: bool,
 ) -> Result<CloseOutcome, RecordsError> {
     let checkpoint = Checkpoint::from_entry(&entry(records, place)?)?;
-    let filter = StatementFilter {
-        agent: None,
-        period: Some(period),
-    };
+    let filter = StatementFilter { agent: None, period: Some(period) };
     Ok(CloseOutcome {
         period,
         cut: checkpoint.sequence,
@@ -178,11 +157,7 @@ fn written(
 }
 
 /// The last place before the first line at or after `end`; never before an earlier cut.
-fn find_cut(
-    records: &mut dyn Records,
-    last_cut: Sequence,
-    end: u64,
-) -> Result<Sequence, RecordsError> {
+fn find_cut(records: &mut dyn Records, last_cut: Sequence, end: u64) -> Result<Sequence, RecordsError> {
     match records.first_line(last_cut, end)? {
         Some(first) => Ok(Sequence::new(first.get() - 1)),
         None => Ok(records.head()?.0),

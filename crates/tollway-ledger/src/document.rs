@@ -48,13 +48,7 @@ pub struct ParseDocumentKindError;
 
 impl DocumentKind {
     /// Every kind.
-    pub const ALL: &'static [Self] = &[
-        Self::Key,
-        Self::Offer,
-        Self::Terms,
-        Self::Rules,
-        Self::SellerKey,
-    ];
+    pub const ALL: &'static [Self] = &[Self::Key, Self::Offer, Self::Terms, Self::Rules, Self::SellerKey];
 
     /// The stable name.
     #[must_use]
@@ -80,10 +74,6 @@ impl FromStr for DocumentKind {
 
     fn from_str(text: &str) -> Result<Self, ParseDocumentKindError> {
         let named = |kind: &&Self| kind.as_str() == text;
-        Self::ALL
-            .iter()
-            .find(named)
-            .copied()
-            .ok_or(ParseDocumentKindError)
+        Self::ALL.iter().find(named).copied().ok_or(ParseDocumentKindError)
     }
 }

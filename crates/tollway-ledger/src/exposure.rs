@@ -120,19 +120,12 @@ impl ExposureTable {
     #[must_use]
     pub fn reserved(&self, agent: &AgentId) -> Amount {
         let table = self.lock();
-        table
-            .positions
-            .get(agent)
-            .map_or(Amount::ZERO, |position| position.reserved)
+        table.positions.get(agent).map_or(Amount::ZERO, |position| position.reserved)
     }
 
     /// The reservation for a sale that [`Exposure::admit`] has just reserved in this table.
     pub fn reservation(self: &Arc<Self>, sale: Sale) -> Reservation {
-        Reservation {
-            sale: Box::new(sale),
-            table: Arc::clone(self),
-            open: true,
-        }
+        Reservation { sale: Box::new(sale), table: Arc::clone(self), open: true }
     }
 }
 
@@ -214,10 +207,7 @@ impl Exposure {
             None if self.settled.ids.contains(&sale.id) => return Admission::LookAgain,
             None => {}
         }
-        let nonce = sale
-            .nonce
-            .as_deref()
-            .map(|nonce| nonce_key(&sale.thumbprint, nonce));
+        let nonce = sale.nonce.as_deref().map(|nonce| nonce_key(&sale.thumbprint, nonce));
         let used_here = |key: &Hash| self.nonces.contains(key) || self.settled.nonces.contains(key);
         if seen.nonce_used || nonce.as_ref().is_some_and(used_here) {
             return Admission::Refused(replayed());
@@ -281,11 +271,7 @@ impl Exposure {
 
     fn purge(&mut self) {
         while let Some(agent) = self.settled.pop_old() {
-            if self
-                .positions
-                .get(&agent)
-                .is_some_and(|position| position.holds == 0)
-            {
+            if self.positions.get(&agent).is_some_and(|position| position.holds == 0) {
                 self.positions.remove(&agent);
             }
         }
@@ -294,12 +280,7 @@ impl Exposure {
 
 impl Position {
     fn of(account: Account) -> Self {
-        Self {
-            account,
-            reserved: Amount::ZERO,
-            holds: 0,
-            committing: 0,
-        }
+        Self { account, reserved: Amount::ZERO, holds: 0, committing: 0 }
     }
 }
 
@@ -364,10 +345,7 @@ impl Drop for Reservation {
 }
 
 pub(crate) fn mismatch() -> Refusal {
-    Refusal::new(
-        Reason::ReplayMismatch,
-        "the commitment was made for another request",
-    )
+    Refusal::new(Reason::ReplayMismatch, "the commitment was made for another request")
 }
 
 pub(crate) fn replayed() -> Refusal {
@@ -379,10 +357,7 @@ pub(crate) fn unknown_agent() -> Refusal {
 }
 
 pub(crate) fn full() -> Refusal {
-    Refusal::new(
-        Reason::BooksFull,
-        "the books hold as many nonces as they may",
-    )
+    Refusal::new(Reason::BooksFull, "the books hold as many nonces as they may")
 }
 
 pub(crate) fn other_asset() -> Refusal {

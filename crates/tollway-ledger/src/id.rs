@@ -32,9 +32,7 @@ pub struct Fingerprint([u8; 32]);
 pub struct Hash([u8; 32]);
 
 /// A place in the journal, counted from 1; 0 stands before the first entry.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct Sequence(u64);
 
 /// Why a text is not an id.
@@ -56,11 +54,7 @@ impl CommitmentId {
     /// SHA-256 over the thumbprint, a line feed and the signature base.
     #[must_use]
     pub fn derive(created: u64, thumbprint: &[u8; 32], base: &[u8]) -> Self {
-        let digest = Sha256::new()
-            .chain_update(thumbprint)
-            .chain_update(b"\n")
-            .chain_update(base)
-            .finalize();
+        let digest = Sha256::new().chain_update(thumbprint).chain_update(b"\n").chain_update(base).finalize();
         let mut id = [0; 32];
         let created = u32::try_from(created).unwrap_or(u32::MAX);
         id[..4].copy_from_slice(&created.to_be_bytes());
@@ -85,11 +79,7 @@ impl AgentId {
     pub fn new(url: impl Into<String>) -> Result<Self, ParseIdError> {
         let url = url.into();
         let fits = (1..=AGENT_MAX_BYTES).contains(&url.len());
-        if fits && url.bytes().all(|byte| byte.is_ascii_graphic()) {
-            Ok(Self(url))
-        } else {
-            Err(ParseIdError::Agent)
-        }
+        if fits && url.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(Self(url)) } else { Err(ParseIdError::Agent) }
     }
 
     /// The URL.
@@ -257,16 +247,11 @@ pub(crate) fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
 pub(crate) mod bytes {
     use super::{Deserialize, Deserializer, Serializer, decode, encode};
 
-    pub(crate) fn serialize<const N: usize, S: Serializer>(
-        bytes: &[u8; N],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<const N: usize, S: Serializer>(bytes: &[u8; N], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&encode(bytes))
     }
 
-    pub(crate) fn deserialize<'de, const N: usize, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<[u8; N], D::Error> {
+    pub(crate) fn deserialize<'de, const N: usize, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; N], D::Error> {
         let text = String::deserialize(deserializer)?;
         decode(&text).ok_or_else(|| serde::de::Error::custom("not base64url of the right length"))
     }
@@ -284,10 +269,7 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_ne!(id, CommitmentId::derive(1_763_800_000, &[8; 32], b"base"));
         assert_ne!(id, CommitmentId::derive(1_763_800_000, &[7; 32], b"bass"));
-        assert_eq!(
-            CommitmentId::derive(u64::MAX, &[7; 32], b"").created(),
-            u64::from(u32::MAX)
-        );
+        assert_eq!(CommitmentId::derive(u64::MAX, &[7; 32], b"").created(), u64::from(u32::MAX));
     }
 
     #[test]

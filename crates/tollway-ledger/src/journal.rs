@@ -72,9 +72,7 @@ impl Entry {
     /// The entry as one line of an export, without the line feed.
     #[must_use]
     pub fn export_line(&self) -> String {
-        let Self {
-            body, hash, prev, ..
-        } = self;
+        let Self { body, hash, prev, .. } = self;
         format!(r#"{{"body":{body},"hash":"{hash}","prev":"{prev}"}}"#)
     }
 }
@@ -129,10 +127,6 @@ impl FromStr for EntryKind {
 
     fn from_str(text: &str) -> Result<Self, ParseEntryKindError> {
         let named = |kind: &&Self| kind.as_str() == text;
-        Self::ALL
-            .iter()
-            .find(named)
-            .copied()
-            .ok_or(ParseEntryKindError)
+        Self::ALL.iter().find(named).copied().ok_or(ParseEntryKindError)
     }
 }

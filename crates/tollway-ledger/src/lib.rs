@@ -40,9 +40,7 @@ pub mod statement;
 pub use account::{Account, AccountView, AgentTerms};
 pub use apply::{Command, Outcome, apply};
 pub use audit::{AuditReport, EvidenceKeys, Fault, FaultKind, NoKeys, Proof, verify_export};
-pub use books::{
-    Books, BooksError, CheckpointSigner, Claim, CloseOutcome, Ledger, PostOutcome, Reserve,
-};
+pub use books::{Books, BooksError, CheckpointSigner, Claim, CloseOutcome, Ledger, PostOutcome, Reserve};
 pub use document::{Document, DocumentKind};
 pub use exposure::{Exposure, ExposureTable, Reservation};
 pub use id::{AgentId, CommitmentId, Fingerprint, Hash, ParseIdError, Sequence};
@@ -52,6 +50,4 @@ pub use period::{ParsePeriodError, Period};
 pub use reconcile::{BuyerLine, Difference, Reconciliation, SellerLine, reconcile};
 pub use records::{CommitmentRow, Index, Records, RecordsError};
 pub use sale::{Delivery, DeliveryNote, Evidence, Posting, PriceProof, Recorded, Sale, SaleState};
-pub use statement::{
-    Balance, Checkpoint, Line, LineKind, ProofCounts, SaleDetail, Statement, StatementFilter,
-};
+pub use statement::{Balance, Checkpoint, Line, LineKind, ProofCounts, SaleDetail, Statement, StatementFilter};

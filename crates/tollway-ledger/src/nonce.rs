@@ -43,9 +43,7 @@ impl Nonces {
     /// Whether the nonce is used and live at `now`.
     #[must_use]
     pub fn contains(&self, key: &Hash, now: u64) -> bool {
-        self.used
-            .get(key)
-            .is_some_and(|bucket| *bucket >= live_bucket(now))
+        self.used.get(key).is_some_and(|bucket| *bucket >= live_bucket(now))
     }
 
     /// Remembers a nonce until its bucket ends.
@@ -76,9 +74,7 @@ impl Nonces {
     #[must_use]
     pub fn live(&self, now: u64) -> u64 {
         let buckets = self.buckets.range(live_bucket(now)..);
-        buckets
-            .map(|(_, keys)| u64::try_from(keys.len()).unwrap_or(u64::MAX))
-            .sum()
+        buckets.map(|(_, keys)| u64::try_from(keys.len()).unwrap_or(u64::MAX)).sum()
     }
 }
 

@@ -43,11 +43,7 @@ impl Period {
             month += 1;
         }
         let day = u8::try_from(days).unwrap_or(u8::MAX).saturating_add(1);
-        Self {
-            year,
-            month,
-            day: Some(day),
-        }
+        Self { year, month, day: Some(day) }
     }
 
     /// The month this period lies in.
@@ -59,9 +55,7 @@ impl Period {
     /// Its first Unix second.
     #[must_use]
     pub fn start(&self) -> u64 {
-        let months: u64 = (1..self.month)
-            .map(|month| u64::from(days_in_month(self.year, month)))
-            .sum();
+        let months: u64 = (1..self.month).map(|month| u64::from(days_in_month(self.year, month))).sum();
         let day = u64::from(self.day.unwrap_or(1)) - 1;
         (days_before_year(self.year) + months + day) * DAY_SECONDS
     }
@@ -94,9 +88,7 @@ impl FromStr for Period {
         let bytes = text.as_bytes();
         let (year, month, day) = match bytes {
             [year @ .., b'-', m1, m2] if year.len() == 4 => (year, [*m1, *m2], None),
-            [year @ .., b'-', m1, m2, b'-', d1, d2] if year.len() == 4 => {
-                (year, [*m1, *m2], Some([*d1, *d2]))
-            }
+            [year @ .., b'-', m1, m2, b'-', d1, d2] if year.len() == 4 => (year, [*m1, *m2], Some([*d1, *d2])),
             _ => return Err(ParsePeriodError::Form),
         };
         let year = digits(year)?;
@@ -184,11 +176,7 @@ mod tests {
             ("2000-02-29", 951_782_400, 951_868_800),
             ("2025-12", 1_764_547_200, 1_767_225_600),
         ] {
-            assert_eq!(
-                (period(text).start(), period(text).end()),
-                (start, end),
-                "{text}"
-            );
+            assert_eq!((period(text).start(), period(text).end()), (start, end), "{text}");
             assert_eq!(period(text).to_string(), text);
         }
     }

@@ -34,11 +34,7 @@ pub fn glance(records: &mut dyn Records, sale: &Sale, now: u64) -> Result<Glance
         Some(nonce) => records.nonce_used(&nonce_key(&sale.thumbprint, nonce), now)?,
         None => false,
     };
-    Ok(Glance::Unknown(Seen {
-        account: records.account(&sale.agent)?,
-        nonce_used,
-        nonces: records.nonces(now)?,
-    }))
+    Ok(Glance::Unknown(Seen { account: records.account(&sale.agent)?, nonce_used, nonces: records.nonces(now)? }))
 }
 
 /// What the books know of a commitment.
@@ -46,10 +42,7 @@ pub fn glance(records: &mut dyn Records, sale: &Sale, now: u64) -> Result<Glance
 /// # Errors
 ///
 /// What storage answers.
-pub fn lookup(
-    records: &mut dyn Records,
-    id: &CommitmentId,
-) -> Result<Option<Recorded>, RecordsError> {
+pub fn lookup(records: &mut dyn Records, id: &CommitmentId) -> Result<Option<Recorded>, RecordsError> {
     match records.commitment(id)? {
         Some(row) => recorded(records, &row).map(Some),
         None => Ok(None),
@@ -73,10 +66,7 @@ pub fn lines(
     entries.iter().map(|entry| line(records, entry)).collect()
 }
 
-pub(crate) fn recorded(
-    records: &mut dyn Records,
-    row: &CommitmentRow,
-) -> Result<Recorded, RecordsError> {
+pub(crate) fn recorded(records: &mut dyn Records, row: &CommitmentRow) -> Result<Recorded, RecordsError> {
     let first = entry(records, row.first)?;
     let recorded = parse::<SaleBody<'static>>(&first)?.into_recorded(row.state, first.hash);
     match row.posted {
@@ -94,9 +84,7 @@ pub(crate) fn line(records: &mut dyn Records, entry: &Entry) -> Result<Line, Rec
         EntryKind::Sale => Ok(parse::<SaleBody<'static>>(entry)?.into_line(entry.hash)),
         EntryKind::SalePosted => {
             let posted = parse::<PostedBody>(entry)?;
-            let row = records
-                .commitment(&posted.id)?
-                .ok_or_else(|| damaged(entry))?;
+            let row = records.commitment(&posted.id)?.ok_or_else(|| damaged(entry))?;
             let claim = parse::<SaleBody<'static>>(&self::entry(records, row.first)?)?;
             let rule = claim.rule.clone().into_owned();
             let detail = claim.into_detail(posted.status);
@@ -138,19 +126,14 @@ impl Checkpoint {
 
 /// The entry at a place that must exist.
 pub(crate) fn entry(records: &mut dyn Records, at: Sequence) -> Result<Entry, RecordsError> {
-    records.entry(at)?.ok_or_else(|| BooksError::Corrupt {
-        detail: format!("entry {at} is missing"),
-    })
+    records.entry(at)?.ok_or_else(|| BooksError::Corrupt { detail: format!("entry {at} is missing") })
 }
 
 pub(crate) fn parse<B: DeserializeOwned>(entry: &Entry) -> Result<B, RecordsError> {
-    serde_json::from_str(&entry.body).map_err(|error| BooksError::Corrupt {
-        detail: format!("entry {}: {error}", entry.sequence),
-    })
+    serde_json::from_str(&entry.body)
+        .map_err(|error| BooksError::Corrupt { detail: format!("entry {}: {error}", entry.sequence) })
 }
 
 fn damaged(entry: &Entry) -> BooksError {
-    BooksError::Corrupt {
-        detail: format!("entry {} ({}) is not a line", entry.sequence, entry.kind),
-    }
+    BooksError::Corrupt { detail: format!("entry {} ({}) is not a line", entry.sequence, entry.kind) }
 }

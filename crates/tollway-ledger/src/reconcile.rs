@@ -60,10 +60,7 @@ pub struct Difference {
 }
 
 /// Joins the two logs.
-pub fn reconcile(
-    seller: impl Iterator<Item = SellerLine>,
-    buyer: impl Iterator<Item = BuyerLine>,
-) -> Reconciliation {
+pub fn reconcile(seller: impl Iterator<Item = SellerLine>, buyer: impl Iterator<Item = BuyerLine>) -> Reconciliation {
     let mut found = Reconciliation::default();
     let mut sides = BTreeMap::<CommitmentId, (Option<SellerLine>, Option<Amount>)>::new();
     for line in seller {
@@ -111,9 +108,7 @@ impl Reconciliation {
             (Some(_), None) => self.only_seller.push(id),
             (None, _) => self.only_buyer.push(id),
         }
-        let sum = |total: Amount, side: Option<Amount>| {
-            crate::account::add(total, side.unwrap_or_default())
-        };
+        let sum = |total: Amount, side: Option<Amount>| crate::account::add(total, side.unwrap_or_default());
         self.seller_total = sum(self.seller_total, seller);
         self.buyer_total = sum(self.buyer_total, buyer);
     }
@@ -128,18 +123,11 @@ mod tests {
     }
 
     fn sold(number: u8, amount: u128) -> SellerLine {
-        SellerLine {
-            id: id(number),
-            amount: Amount::new(amount),
-            undelivered: false,
-        }
+        SellerLine { id: id(number), amount: Amount::new(amount), undelivered: false }
     }
 
     fn bought(number: u8, amount: u128) -> BuyerLine {
-        BuyerLine {
-            id: id(number),
-            amount: Amount::new(amount),
-        }
+        BuyerLine { id: id(number), amount: Amount::new(amount) }
     }
 
     #[test]
@@ -153,45 +141,16 @@ mod tests {
 
     #[test]
     fn every_difference_has_its_list() {
-        let cut = SellerLine {
-            undelivered: true,
-            ..sold(6, 9)
-        };
-        let seller = [
-            sold(1, 5),
-            sold(2, 7),
-            sold(3, 1),
-            cut,
-            sold(5, 2),
-            sold(5, 2),
-        ];
-        let buyer = [
-            bought(1, 5),
-            bought(2, 8),
-            bought(4, 3),
-            bought(6, 9),
-            bought(5, 2),
-        ];
+        let cut = SellerLine { undelivered: true, ..sold(6, 9) };
+        let seller = [sold(1, 5), sold(2, 7), sold(3, 1), cut, sold(5, 2), sold(5, 2)];
+        let buyer = [bought(1, 5), bought(2, 8), bought(4, 3), bought(6, 9), bought(5, 2)];
         let found = reconcile(seller.into_iter(), buyer.into_iter());
         assert!(!found.is_clean());
-        let differs = Difference {
-            id: id(2),
-            seller: Amount::new(7),
-            buyer: Amount::new(8),
-        };
+        let differs = Difference { id: id(2), seller: Amount::new(7), buyer: Amount::new(8) };
         assert_eq!((found.equal, found.amount_differs), (2, vec![differs]));
-        assert_eq!(
-            (found.only_seller, found.only_buyer),
-            (vec![id(3)], vec![id(4)])
-        );
-        assert_eq!(
-            (found.undelivered, found.repeated),
-            (vec![id(6)], vec![id(5)])
-        );
-        assert_eq!(
-            (found.seller_total, found.buyer_total),
-            (Amount::new(15), Amount::new(18))
-        );
+        assert_eq!((found.only_seller, found.only_buyer), (vec![id(3)], vec![id(4)]));
+        assert_eq!((found.undelivered, found.repeated), (vec![id(6)], vec![id(5)]));
+        assert_eq!((found.seller_total, found.buyer_total), (Amount::new(15), Amount::new(18)));
     }
 
     #[test]
@@ -201,10 +160,7 @@ mod tests {
         assert!(!reconcile([sold(1, 5)].into_iter(), none()).is_clean());
         assert!(!reconcile(std::iter::empty(), [bought(1, 5)].into_iter()).is_clean());
         assert!(!reconcile([sold(1, 5)].into_iter(), [bought(1, 6)].into_iter()).is_clean());
-        let cut = SellerLine {
-            undelivered: true,
-            ..sold(1, 5)
-        };
+        let cut = SellerLine { undelivered: true, ..sold(1, 5) };
         assert!(reconcile([cut].into_iter(), none()).is_clean());
     }
 }

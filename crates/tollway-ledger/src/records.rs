@@ -83,11 +83,7 @@ pub trait Records {
     /// Inserts or replaces a commitment's row.
     fn put_commitment(&mut self, row: &CommitmentRow) -> Result<(), RecordsError>;
     /// Pending commitments with `expires` below `before`, at most `limit`.
-    fn ended_claims(
-        &mut self,
-        before: u64,
-        limit: usize,
-    ) -> Result<Vec<CommitmentRow>, RecordsError>;
+    fn ended_claims(&mut self, before: u64, limit: usize) -> Result<Vec<CommitmentRow>, RecordsError>;
 
     /// An agent's row.
     fn account(&mut self, agent: &AgentId) -> Result<Option<Account>, RecordsError>;

@@ -36,9 +36,7 @@ pub fn reserve(
             other => {
                 table.lock().abandon(ticket);
                 return Ok(match other? {
-                    Glance::Known(known) if known.fingerprint == sale.fingerprint => {
-                        Reserve::Known(known)
-                    }
+                    Glance::Known(known) if known.fingerprint == sale.fingerprint => Reserve::Known(known),
                     Glance::Known(_) => Reserve::Refused(mismatch()),
                     Glance::Unknown(_) => Reserve::Refused(other_asset()),
                 });
@@ -106,7 +104,5 @@ pub fn done(outcome: Outcome) -> Result<(), BooksError> {
 /// An outcome that the command cannot have.
 #[must_use]
 pub fn unexpected(outcome: &Outcome) -> BooksError {
-    BooksError::Corrupt {
-        detail: format!("the books answered another question: {outcome:?}"),
-    }
+    BooksError::Corrupt { detail: format!("the books answered another question: {outcome:?}") }
 }

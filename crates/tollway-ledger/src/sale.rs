@@ -157,10 +157,6 @@ impl Recorded {
     /// The entry to name in a receipt.
     #[must_use]
     pub fn posting(&self) -> Posting {
-        Posting {
-            sequence: self.sequence,
-            head: self.head,
-            posted_at: self.posted_at,
-        }
+        Posting { sequence: self.sequence, head: self.head, posted_at: self.posted_at }
     }
 }

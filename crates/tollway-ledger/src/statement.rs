@@ -188,9 +188,7 @@ impl StatementFilter {
     /// Whether a statement passes.
     #[must_use]
     pub fn admits(&self, statement: &Statement) -> bool {
-        self.agent
-            .as_ref()
-            .is_none_or(|agent| *agent == statement.agent)
+        self.agent.as_ref().is_none_or(|agent| *agent == statement.agent)
             && self.period.is_none_or(|period| period == statement.period)
     }
 }
@@ -276,9 +274,7 @@ impl<'de> Deserialize<'de> for Balance {
         if balance.to_string() == text {
             Ok(balance)
         } else {
-            Err(serde::de::Error::custom(
-                "not the one spelling of a balance",
-            ))
+            Err(serde::de::Error::custom("not the one spelling of a balance"))
         }
     }
 }

@@ -107,9 +107,7 @@ impl FromStr for Amount {
         if text.len() > MAX_DIGITS {
             return Err(ParseAmountError::TooLarge);
         }
-        text.parse()
-            .map(Self)
-            .map_err(|_| ParseAmountError::TooLarge)
+        text.parse().map(Self).map_err(|_| ParseAmountError::TooLarge)
     }
 }
 
@@ -182,10 +180,7 @@ mod tests {
 
     #[test]
     fn json_form_is_a_string_and_nothing_else() {
-        assert_eq!(
-            serde_json::to_string(&Amount::new(10_000)).unwrap(),
-            "\"10000\""
-        );
+        assert_eq!(serde_json::to_string(&Amount::new(10_000)).unwrap(), "\"10000\"");
         assert!(serde_json::from_str::<Amount>("10000").is_err());
         assert!(serde_json::from_str::<Amount>("\"1.5\"").is_err());
         assert!(serde_json::from_str::<Amount>("null").is_err());

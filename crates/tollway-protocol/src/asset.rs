@@ -82,11 +82,7 @@ fn check(text: &str) -> Result<(), ParseAssetError> {
         return Err(ParseAssetError::Length);
     }
     let allowed = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b',' | b'"' | b'\'' | b':');
-    if text.bytes().all(allowed) {
-        Ok(())
-    } else {
-        Err(ParseAssetError::Character)
-    }
+    if text.bytes().all(allowed) { Ok(()) } else { Err(ParseAssetError::Character) }
 }
 
 #[cfg(test)]
@@ -105,25 +101,9 @@ mod tests {
     #[test]
     fn refuses_what_could_break_a_header_or_a_report() {
         assert_eq!("".parse::<Asset>(), Err(ParseAssetError::Length));
-        assert_eq!(
-            "A".repeat(65).parse::<Asset>(),
-            Err(ParseAssetError::Length)
-        );
-        for text in [
-            "U SD",
-            "US,D",
-            "\"USD\"",
-            "U'SD",
-            "a:b",
-            "US\nD",
-            "USD\u{e9}",
-            "\u{0}",
-        ] {
-            assert_eq!(
-                text.parse::<Asset>(),
-                Err(ParseAssetError::Character),
-                "{text:?}"
-            );
+        assert_eq!("A".repeat(65).parse::<Asset>(), Err(ParseAssetError::Length));
+        for text in ["U SD", "US,D", "\"USD\"", "U'SD", "a:b", "US\nD", "USD\u{e9}", "\u{0}"] {
+            assert_eq!(text.parse::<Asset>(), Err(ParseAssetError::Character), "{text:?}");
         }
     }
 }

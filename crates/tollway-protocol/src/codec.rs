@@ -8,9 +8,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use crate::limits;
@@ -57,9 +55,7 @@ pub(crate) fn header_value(text: &str, cap: usize) -> Result<Value, Refusal> {
         return Err(too_large(Reason::PaymentTooLarge, text.len(), cap));
     }
     let malformed = |detail: String| Refusal::new(Reason::MalformedPayment, detail);
-    let json = STANDARD
-        .decode(text)
-        .map_err(|error| malformed(clip(&format_args!("base64: {error}"))))?;
+    let json = STANDARD.decode(text).map_err(|error| malformed(clip(&format_args!("base64: {error}"))))?;
     strict(&json).map_err(malformed)
 }
 
@@ -79,18 +75,9 @@ pub(crate) fn typed<T: DeserializeOwned>(value: Value, reason: Reason) -> Result
 /// A reader's complaint, made fit to send: printable ASCII and short, whatever it quotes.
 pub(crate) fn clip(complaint: &dyn fmt::Display) -> String {
     let safe = |c: char| {
-        if c == ' ' || c.is_ascii_graphic() {
-            c
-        } else {
-            '?'
-        }
+        if c == ' ' || c.is_ascii_graphic() { c } else { '?' }
     };
-    complaint
-        .to_string()
-        .chars()
-        .take(limits::DETAIL)
-        .map(safe)
-        .collect()
+    complaint.to_string().chars().take(limits::DETAIL).map(safe).collect()
 }
 
 pub(crate) fn too_large(reason: Reason, size: usize, cap: usize) -> Refusal {
@@ -99,11 +86,7 @@ pub(crate) fn too_large(reason: Reason, size: usize, cap: usize) -> Refusal {
 
 fn strict(bytes: &[u8]) -> Result<Value, String> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = StrictValue {
-        levels: limits::JSON_DEPTH,
-    }
-    .deserialize(&mut reader)
-    .map_err(|error| clip(&error))?;
+    let value = StrictValue { levels: limits::JSON_DEPTH }.deserialize(&mut reader).map_err(|error| clip(&error))?;
     reader.end().map_err(|error| clip(&error))?;
     Ok(value)
 }
@@ -230,17 +213,10 @@ mod tests {
             r#"[1,]"#,
             "",
         ] {
-            assert_eq!(
-                read(text).unwrap_err().reason,
-                Reason::InvalidPayload,
-                "{text}"
-            );
+            assert_eq!(read(text).unwrap_err().reason, Reason::InvalidPayload, "{text}");
         }
         assert!(decode_json::<Value>(b"\"\xff\"", 10).is_err());
-        assert_eq!(
-            read(r#"{"n":-9007199254740991}"#).unwrap()["n"],
-            -9_007_199_254_740_991_i64
-        );
+        assert_eq!(read(r#"{"n":-9007199254740991}"#).unwrap()["n"], -9_007_199_254_740_991_i64);
     }
 
     #[test]
@@ -257,18 +233,13 @@ mod tests {
         assert_eq!(refusal.reason, Reason::BodyTooLarge);
         let refusal = decode_header::<Value>("!!!", 2).unwrap_err();
         assert_eq!(refusal.reason, Reason::PaymentTooLarge);
-        assert_eq!(
-            decode_header::<Value>("e30=", 4).unwrap(),
-            Value::Object(Map::new())
-        );
+        assert_eq!(decode_header::<Value>("e30=", 4).unwrap(), Value::Object(Map::new()));
     }
 
     #[test]
     fn threat_70_base64_has_one_spelling() {
         // `{}` is e30=; e31= has stray bits, the others drop padding, use another alphabet or add space.
-        for text in [
-            "e30", "e31=", "e30==", " e30=", "e30=\n", "e3-=", "e3_=", "e3%30", "",
-        ] {
+        for text in ["e30", "e31=", "e30==", " e30=", "e30=\n", "e3-=", "e3_=", "e3%30", ""] {
             let refusal = decode_header::<Value>(text, 100).unwrap_err();
             assert_eq!(refusal.reason, Reason::MalformedPayment, "{text:?}");
         }

@@ -56,11 +56,7 @@ pub struct ParseCrawlerError;
 /// [`Reason::PriceMalformed`].
 pub fn decode_price(text: &str) -> Result<Price, Refusal> {
     if text.len() > limits::CRAWLER_VALUE {
-        return Err(too_large(
-            Reason::PriceMalformed,
-            text.len(),
-            limits::CRAWLER_VALUE,
-        ));
+        return Err(too_large(Reason::PriceMalformed, text.len(), limits::CRAWLER_VALUE));
     }
     Ok(Price::parse_crawler(text)?)
 }
@@ -75,10 +71,9 @@ impl CrawlerCommitment {
             (None, None) => Ok(None),
             (Some(text), None) => Ok(Some(Self::Exact(decode_price(text)?))),
             (None, Some(text)) => Ok(Some(Self::Max(decode_price(text)?))),
-            (Some(_), Some(_)) => Err(Refusal::new(
-                Reason::ConflictingPayment,
-                "an exact and a highest price stand in one request",
-            )),
+            (Some(_), Some(_)) => {
+                Err(Refusal::new(Reason::ConflictingPayment, "an exact and a highest price stand in one request"))
+            }
         }
     }
 
@@ -116,10 +111,7 @@ impl CrawlerCommitment {
         if covered {
             return Ok(());
         }
-        Err(Refusal::new(
-            reason,
-            format!("offered {offered}, the price is {price}"),
-        ))
+        Err(Refusal::new(reason, format!("offered {offered}, the price is {price}")))
     }
 }
 
@@ -161,9 +153,7 @@ impl CrawlerError {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::MissingCrawlerPrice
-            | Self::InvalidCrawlerExactPrice
-            | Self::InvalidCrawlerMaxPrice => 402,
+            Self::MissingCrawlerPrice | Self::InvalidCrawlerExactPrice | Self::InvalidCrawlerMaxPrice => 402,
             Self::CrawlerForbidden | Self::PaymentFailed => 403,
             Self::StrongAuthRequired
             | Self::InvalidSignature
@@ -179,25 +169,21 @@ impl CrawlerError {
     pub fn for_reason(reason: Reason) -> Option<Self> {
         Some(match reason {
             Reason::AgentBlocked | Reason::RuleBlocks => Self::CrawlerForbidden,
-            Reason::MissingSignature
-            | Reason::NoAcceptedTag
-            | Reason::AgentMissing
-            | Reason::AgentUnknown => Self::StrongAuthRequired,
+            Reason::MissingSignature | Reason::NoAcceptedTag | Reason::AgentMissing | Reason::AgentUnknown => {
+                Self::StrongAuthRequired
+            }
             Reason::PriceMalformed | Reason::MalformedPayment | Reason::PaymentTooLarge => {
                 Self::InvalidCrawlerPriceValue
             }
             Reason::PaymentRequired => Self::MissingCrawlerPrice,
-            Reason::AgentNotRegistered
-            | Reason::OverCredit
-            | Reason::OverBudget
-            | Reason::InsufficientFunds => Self::PaymentFailed,
+            Reason::AgentNotRegistered | Reason::OverCredit | Reason::OverBudget | Reason::InsufficientFunds => {
+                Self::PaymentFailed
+            }
             Reason::AmountMismatch | Reason::AssetMismatch => Self::InvalidCrawlerExactPrice,
             Reason::AmountTooLow => Self::InvalidCrawlerMaxPrice,
             Reason::ConflictingPayment => Self::ConflictingPriceHeaders,
             // The table begins with the reasons of the signature checks, in one run.
-            other if other.actor() == Actor::Payer && other <= Reason::FieldRepeated => {
-                Self::InvalidSignature
-            }
+            other if other.actor() == Actor::Payer && other <= Reason::FieldRepeated => Self::InvalidSignature,
             other if other.actor() != Actor::Payer => Self::InternalError,
             _ => return None,
         })
@@ -215,11 +201,7 @@ impl FromStr for CrawlerError {
 
     fn from_str(text: &str) -> Result<Self, ParseCrawlerError> {
         let named = |error: &&Self| error.as_str() == text;
-        Self::ALL
-            .iter()
-            .find(named)
-            .copied()
-            .ok_or(ParseCrawlerError)
+        Self::ALL.iter().find(named).copied().ok_or(ParseCrawlerError)
     }
 }
 
@@ -234,9 +216,7 @@ mod tests {
     #[test]
     fn exact_means_equal_and_max_means_at_most() {
         let cent = price("USD 0.01");
-        let covers = |commitment: CrawlerCommitment| {
-            commitment.covers(&cent).map_err(|refusal| refusal.reason)
-        };
+        let covers = |commitment: CrawlerCommitment| commitment.covers(&cent).map_err(|refusal| refusal.reason);
         assert_eq!(covers(CrawlerCommitment::Exact(price("USD 0.010"))), Ok(()));
         assert_eq!(covers(CrawlerCommitment::Max(price("USD 5"))), Ok(()));
         assert_eq!(covers(CrawlerCommitment::Max(price("USD 0.01"))), Ok(()));
@@ -254,19 +234,13 @@ mod tests {
             assert_eq!(error.as_str().parse(), Ok(error));
             assert!((400..600).contains(&error.status()));
         }
-        assert_eq!(
-            "invalidsignature".parse::<CrawlerError>(),
-            Err(ParseCrawlerError)
-        );
+        assert_eq!("invalidsignature".parse::<CrawlerError>(), Err(ParseCrawlerError));
     }
 
     #[test]
     fn reasons_find_their_word() {
         for (reason, word) in [
-            (
-                Reason::ComponentNotCovered,
-                Some(CrawlerError::InvalidSignature),
-            ),
+            (Reason::ComponentNotCovered, Some(CrawlerError::InvalidSignature)),
             (Reason::FieldRepeated, Some(CrawlerError::InvalidSignature)),
             (Reason::DirectoryTimeout, Some(CrawlerError::InternalError)),
             (Reason::AgentBlocked, Some(CrawlerError::CrawlerForbidden)),

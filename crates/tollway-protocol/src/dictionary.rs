@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use sfv::visitor::{
-    DictionaryVisitor, EntryVisitor, Ignored, InnerListVisitor, ItemVisitor, ParameterVisitor,
-};
+use sfv::visitor::{DictionaryVisitor, EntryVisitor, Ignored, InnerListVisitor, ItemVisitor, ParameterVisitor};
 use sfv::{BareItemFromInput, KeyRef, Parser};
 
 use crate::codec::{clip, too_large};
@@ -35,11 +33,7 @@ enum Member {
 impl Dictionary {
     pub(crate) fn read(text: &str) -> Result<Self, Refusal> {
         if text.len() > limits::HANDSHAKE_HEADER {
-            return Err(too_large(
-                Reason::PaymentTooLarge,
-                text.len(),
-                limits::HANDSHAKE_HEADER,
-            ));
+            return Err(too_large(Reason::PaymentTooLarge, text.len(), limits::HANDSHAKE_HEADER));
         }
         let dictionary = Parser::new(text)
             .parse_dictionary_with_visitor(Self::default())
@@ -52,17 +46,10 @@ impl Dictionary {
 
     /// Refuses members that are not plain strings, whatever their key.
     pub(crate) fn of_strings(self) -> Result<Self, Refusal> {
-        if self
-            .members
-            .values()
-            .all(|member| matches!(member, Member::Text(_)))
-        {
+        if self.members.values().all(|member| matches!(member, Member::Text(_))) {
             return Ok(self);
         }
-        Err(Refusal::new(
-            Reason::MalformedPayment,
-            "a member is not a string without parameters",
-        ))
+        Err(Refusal::new(Reason::MalformedPayment, "a member is not a string without parameters"))
     }
 
     /// A string, if the key is there.
@@ -75,28 +62,19 @@ impl Dictionary {
     }
 
     /// A string read as `T`, if the key is there.
-    pub(crate) fn parsed<T: std::str::FromStr>(
-        &self,
-        key: &'static str,
-    ) -> Result<Option<T>, Refusal>
+    pub(crate) fn parsed<T: std::str::FromStr>(&self, key: &'static str) -> Result<Option<T>, Refusal>
     where
         T::Err: std::fmt::Display,
     {
         let text = self.text(key)?;
-        text.map(|text| {
-            text.parse()
-                .map_err(|error: T::Err| member(key, &error.to_string()))
-        })
-        .transpose()
+        text.map(|text| text.parse().map_err(|error: T::Err| member(key, &error.to_string()))).transpose()
     }
 
     /// A whole number from 0, if the key is there.
     pub(crate) fn integer(&self, key: &'static str) -> Result<Option<u64>, Refusal> {
         match self.members.get(key) {
             None => Ok(None),
-            Some(&Member::Integer(number)) => u64::try_from(number)
-                .map(Some)
-                .map_err(|_| member(key, "is negative")),
+            Some(&Member::Integer(number)) => u64::try_from(number).map(Some).map_err(|_| member(key, "is negative")),
             Some(_) => Err(member(key, "is not an integer without parameters")),
         }
     }
@@ -153,11 +131,7 @@ impl<'de> DictionaryVisitor<'de> for Dictionary {
     fn entry(&mut self, key: &'de KeyRef) -> Result<impl EntryVisitor<'de>, Infallible> {
         let repeated = &mut self.repeated;
         let member = self.members.entry(key.as_str().to_owned());
-        Ok(Slot(
-            member
-                .and_modify(|_| *repeated = true)
-                .or_insert(Member::Other),
-        ))
+        Ok(Slot(member.and_modify(|_| *repeated = true).or_insert(Member::Other)))
     }
 
     fn finish(self) -> Result<Self, Infallible> {
@@ -184,10 +158,7 @@ impl<'de> ItemVisitor<'de> for Slot<'_> {
     type Out = ();
     type Error = Infallible;
 
-    fn bare_item(
-        self,
-        item: BareItemFromInput<'de>,
-    ) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
+    fn bare_item(self, item: BareItemFromInput<'de>) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
         *self.0 = match item {
             BareItemFromInput::String(text) => Member::Text(text.as_str().to_owned()),
             BareItemFromInput::Integer(number) => Member::Integer(number.into()),
@@ -217,11 +188,7 @@ mod tests {
 
     #[test]
     fn threat_73_a_repeated_key_is_refused() {
-        for text in [
-            r#"id="a", id="a""#,
-            r#"id="a", id="b""#,
-            r#"id=1, x="y", id="a""#,
-        ] {
+        for text in [r#"id="a", id="a""#, r#"id="a", id="b""#, r#"id=1, x="y", id="a""#] {
             let refusal = Dictionary::read(text).unwrap_err();
             assert_eq!(refusal.reason, Reason::MalformedPayment, "{text}");
         }
@@ -229,15 +196,7 @@ mod tests {
 
     #[test]
     fn threat_73_parameters_and_other_types_are_not_strings() {
-        for text in [
-            "id=token",
-            "id",
-            "id=?0",
-            "id=1.5",
-            "id=:YQ==:",
-            r#"id=("a")"#,
-            r#"id="a";p"#,
-        ] {
+        for text in ["id=token", "id", "id=?0", "id=1.5", "id=:YQ==:", r#"id=("a")"#, r#"id="a";p"#] {
             let dictionary = Dictionary::read(text).unwrap();
             assert!(dictionary.text("id").is_err(), "{text}");
             assert!(dictionary.of_strings().is_err(), "{text}");

@@ -113,10 +113,7 @@ impl HandshakeDemand {
     /// A body with these offers and nothing else.
     #[must_use]
     pub fn new(accepts: Vec<HandshakeOffer>) -> Self {
-        Self {
-            accepts,
-            rest: Map::new(),
-        }
+        Self { accepts, rest: Map::new() }
     }
 
     /// The body.
@@ -166,10 +163,7 @@ impl PaymentResponseHeader {
     /// [`Reason::Internal`] if timestamp or sequence has more than the 15 digits of a header integer.
     pub fn encode(&self) -> Result<String, Refusal> {
         if self.timestamp.max(self.sequence.unwrap_or(0)) > MAX_INTEGER {
-            return Err(Refusal::new(
-                Reason::Internal,
-                "a number has more than 15 digits",
-            ));
+            return Err(Refusal::new(Reason::Internal, "a number has more than 15 digits"));
         }
         let mut writer = start(&self.network, &self.id);
         writer.integer("timestamp", self.timestamp);
@@ -245,18 +239,13 @@ fn write_sum(writer: &mut DictionaryWriter, sum: Option<&DeferredPayload>) {
 fn check_scheme(dictionary: &Dictionary) -> Result<(), Refusal> {
     match dictionary.text("scheme")? {
         Some(SCHEME) => Ok(()),
-        Some(_) => Err(Refusal::new(
-            Reason::UnsupportedScheme,
-            "scheme is not deferred",
-        )),
+        Some(_) => Err(Refusal::new(Reason::UnsupportedScheme, "scheme is not deferred")),
         None => Err(member("scheme", "is missing")),
     }
 }
 
 fn required(dictionary: &Dictionary, key: &'static str) -> Result<Reference, Refusal> {
-    dictionary
-        .parsed(key)?
-        .ok_or_else(|| member(key, "is missing"))
+    dictionary.parsed(key)?.ok_or_else(|| member(key, "is missing"))
 }
 
 /// An amount without its asset, or the reverse, says nothing and is refused.
@@ -287,17 +276,8 @@ mod tests {
         let header = response.encode().unwrap();
         assert_eq!(PaymentResponseHeader::decode(&header), Ok(response.clone()));
         let sequence = Some(MAX_INTEGER + 1);
-        let late = PaymentResponseHeader {
-            timestamp: MAX_INTEGER + 1,
-            ..response.clone()
-        };
-        for longer in [
-            PaymentResponseHeader {
-                sequence,
-                ..response
-            },
-            late,
-        ] {
+        let late = PaymentResponseHeader { timestamp: MAX_INTEGER + 1, ..response.clone() };
+        for longer in [PaymentResponseHeader { sequence, ..response }, late] {
             assert_eq!(longer.encode().unwrap_err().reason, Reason::Internal);
         }
     }

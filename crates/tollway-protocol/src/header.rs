@@ -36,20 +36,8 @@ pub const ACCEPT_SIGNATURE: &str = "accept-signature";
 pub const CONTENT_DIGEST: &str = "content-digest";
 
 /// Every header that carries a buyer's payment; a request may use one way to pay only.
-pub const PAYMENTS: &[&str] = &[
-    PAYMENT_SIGNATURE,
-    X_PAYMENT,
-    PAYMENT,
-    CRAWLER_EXACT_PRICE,
-    CRAWLER_MAX_PRICE,
-];
+pub const PAYMENTS: &[&str] = &[PAYMENT_SIGNATURE, X_PAYMENT, PAYMENT, CRAWLER_EXACT_PRICE, CRAWLER_MAX_PRICE];
 
 /// Every header only a seller may set; one that came from an upstream is dropped.
-pub const SELLER_ONLY: &[&str] = &[
-    PAYMENT_REQUIRED,
-    PAYMENT_RESPONSE,
-    X_PAYMENT_RESPONSE,
-    CRAWLER_PRICE,
-    CRAWLER_CHARGED,
-    CRAWLER_ERROR,
-];
+pub const SELLER_ONLY: &[&str] =
+    &[PAYMENT_REQUIRED, PAYMENT_RESPONSE, X_PAYMENT_RESPONSE, CRAWLER_PRICE, CRAWLER_CHARGED, CRAWLER_ERROR];

@@ -52,8 +52,7 @@ pub use codec::{decode_header, decode_json, encode_header, encode_json};
 pub use crawl::{CrawlerCommitment, CrawlerError, ParseCrawlerError};
 pub use dress::{Dress, ParseDressError};
 pub use handshake::{
-    DeferredScheme, HandshakeDemand, HandshakeExtras, HandshakeOffer, PaymentHeader,
-    PaymentResponseHeader,
+    DeferredScheme, HandshakeDemand, HandshakeExtras, HandshakeOffer, PaymentHeader, PaymentResponseHeader,
 };
 pub use network::{Network, ParseNetworkError};
 pub use payload::{DeferredPayload, PaymentPayload};
@@ -64,7 +63,7 @@ pub use required::PaymentRequired;
 pub use requirements::PaymentRequirements;
 pub use resource::ResourceInfo;
 pub use response::{
-    Attachments, FacilitatorRequest, SettleFailure, SettleResponse, Settlement, SupportedKind,
-    SupportedResponse, VerifyResponse,
+    Attachments, FacilitatorRequest, SettleFailure, SettleResponse, Settlement, SupportedKind, SupportedResponse,
+    VerifyResponse,
 };
 pub use version::Version2;

@@ -56,17 +56,13 @@ impl Network {
     /// What stands before the colon.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        self.0
-            .split_once(':')
-            .map_or("", |(namespace, _)| namespace)
+        self.0.split_once(':').map_or("", |(namespace, _)| namespace)
     }
 
     /// What stands after the colon.
     #[must_use]
     pub fn reference(&self) -> &str {
-        self.0
-            .split_once(':')
-            .map_or("", |(_, reference)| reference)
+        self.0.split_once(':').map_or("", |(_, reference)| reference)
     }
 }
 
@@ -117,17 +113,11 @@ fn check(text: &str) -> Result<(), ParseNetworkError> {
         "solana" => is_caip2_reference(reference),
         _ => true,
     };
-    if known_chain {
-        Ok(())
-    } else {
-        Err(ParseNetworkError::ChainId)
-    }
+    if known_chain { Ok(()) } else { Err(ParseNetworkError::ChainId) }
 }
 
 fn is_chain_number(reference: &str) -> bool {
-    reference.len() <= 32
-        && !reference.starts_with('0')
-        && reference.bytes().all(|byte| byte.is_ascii_digit())
+    reference.len() <= 32 && !reference.starts_with('0') && reference.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_caip2_reference(reference: &str) -> bool {
@@ -142,10 +132,7 @@ mod tests {
     #[test]
     fn splits_at_the_colon() {
         let network: Network = "eip155:84532".parse().unwrap();
-        assert_eq!(
-            (network.namespace(), network.reference()),
-            ("eip155", "84532")
-        );
+        assert_eq!((network.namespace(), network.reference()), ("eip155", "84532"));
         for built_in in [Network::tollway(), Network::cloudflare()] {
             assert_eq!(built_in.as_str().parse(), Ok(built_in.clone()));
         }
@@ -183,10 +170,6 @@ mod tests {
     fn keeps_long_names_outside_the_chain_namespaces() {
         let text = format!("{}:{}", "N".repeat(32), "~".repeat(64));
         assert_eq!(text.parse::<Network>().unwrap().as_str(), text);
-        assert!(
-            "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp"
-                .parse::<Network>()
-                .is_ok()
-        );
+        assert!("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp".parse::<Network>().is_ok());
     }
 }

@@ -37,14 +37,7 @@ impl PaymentPayload {
     /// A payment without resource or extensions.
     #[must_use]
     pub fn new(accepted: PaymentRequirements, payload: Map<String, Value>) -> Self {
-        Self {
-            x402_version: Version2,
-            resource: None,
-            accepted,
-            payload,
-            extensions: None,
-            rest: Map::new(),
-        }
+        Self { x402_version: Version2, resource: None, accepted, payload, extensions: None, rest: Map::new() }
     }
 
     /// The header value.
@@ -101,16 +94,9 @@ mod tests {
 
     #[test]
     fn deferred_payload_round_trips_and_refuses_odd_sums() {
-        let sum = DeferredPayload {
-            amount: Amount::new(5),
-            asset: Asset::usd(),
-        };
+        let sum = DeferredPayload { amount: Amount::new(5), asset: Asset::usd() };
         assert_eq!(DeferredPayload::from_map(&sum.to_map()), Ok(sum));
-        for odd in [
-            json!({"amount": 5, "asset": "USD"}),
-            json!({"amount": "5"}),
-            json!({}),
-        ] {
+        for odd in [json!({"amount": 5, "asset": "USD"}), json!({"amount": "5"}), json!({})] {
             let refusal = DeferredPayload::from_map(odd.as_object().unwrap()).unwrap_err();
             assert_eq!(refusal.reason, Reason::MalformedPayment);
         }

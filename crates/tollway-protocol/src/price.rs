@@ -30,11 +30,7 @@ impl Scale {
     /// This many digits, or `None` above 18.
     #[must_use]
     pub const fn new(digits: u8) -> Option<Self> {
-        if digits <= MAX_SCALE {
-            Some(Self(digits))
-        } else {
-            None
-        }
+        if digits <= MAX_SCALE { Some(Self(digits)) } else { None }
     }
 
     /// The number of digits.
@@ -129,11 +125,7 @@ impl Price {
     /// Anything but 1 to 38 digits without a leading zero.
     pub fn parse_atomic(text: &str, asset: Asset, scale: Scale) -> Result<Self, ParsePriceError> {
         let amount = read_number(text, Scale(0))?;
-        Ok(Self {
-            amount,
-            asset,
-            scale,
-        })
+        Ok(Self { amount, asset, scale })
     }
 
     /// Reads the pay-per-crawl header form: `USD 0.01`.
@@ -174,11 +166,7 @@ impl Price {
     fn from_decimal(number: &str, asset: Asset) -> Result<Self, ParsePriceError> {
         let scale = Scale::of(&asset).ok_or(ParsePriceError::UnknownScale)?;
         let amount = read_number(number, scale)?;
-        Ok(Self {
-            amount,
-            asset,
-            scale,
-        })
+        Ok(Self { amount, asset, scale })
     }
 }
 
@@ -220,9 +208,7 @@ fn read_number(text: &str, scale: Scale) -> Result<Amount, ParsePriceError> {
         .bytes()
         .chain(fraction.bytes())
         .chain(padding)
-        .try_fold(0_u128, |units, digit| {
-            units.checked_mul(10)?.checked_add(u128::from(digit - b'0'))
-        })
+        .try_fold(0_u128, |units, digit| units.checked_mul(10)?.checked_add(u128::from(digit - b'0')))
         .map(Amount::new)
         .ok_or(ParsePriceError::TooLarge)
 }
@@ -232,11 +218,7 @@ mod tests {
     use super::*;
 
     fn usd(units: u128) -> Price {
-        Price {
-            amount: Amount::new(units),
-            asset: Asset::usd(),
-            scale: Scale::MICRO,
-        }
+        Price { amount: Amount::new(units), asset: Asset::usd(), scale: Scale::MICRO }
     }
 
     #[test]
@@ -246,17 +228,11 @@ mod tests {
         assert_eq!(Price::parse("0.10 USDC").unwrap().asset, Asset::usdc());
         assert_eq!(Price::parse_crawler("USD 0.01"), Ok(usd(10_000)));
         assert_eq!(Price::parse_crawler("USD 0"), Ok(usd(0)));
-        assert_eq!(
-            Price::parse_atomic("10000", Asset::usd(), Scale::MICRO),
-            Ok(usd(10_000))
-        );
+        assert_eq!(Price::parse_atomic("10000", Asset::usd(), Scale::MICRO), Ok(usd(10_000)));
 
         assert_eq!(Price::parse("USD 0.01"), Err(ParsePriceError::Number));
         assert_eq!(Price::parse("0.01"), Err(ParsePriceError::Shape));
-        assert_eq!(
-            Price::parse_crawler("0.01 USD"),
-            Err(ParsePriceError::Number)
-        );
+        assert_eq!(Price::parse_crawler("0.01 USD"), Err(ParsePriceError::Number));
         assert_eq!(Price::parse_crawler("$0.01"), Err(ParsePriceError::Shape));
         let fraction = Price::parse_atomic("1.5", Asset::usd(), Scale::MICRO);
         assert_eq!(fraction, Err(ParsePriceError::TooPrecise));
@@ -275,16 +251,8 @@ mod tests {
             assert_eq!(usd(units).to_crawler(), text);
             assert_eq!(Price::parse_crawler(text), Ok(usd(units)));
         }
-        for (scale, text) in [
-            (0, "5"),
-            (1, "0.5"),
-            (2, "0.05"),
-            (18, "0.000000000000000005"),
-        ] {
-            let price = Price {
-                scale: Scale::new(scale).unwrap(),
-                ..usd(5)
-            };
+        for (scale, text) in [(0, "5"), (1, "0.5"), (2, "0.05"), (18, "0.000000000000000005")] {
+            let price = Price { scale: Scale::new(scale).unwrap(), ..usd(5) };
             assert_eq!(price.to_decimal(), text);
         }
     }
@@ -293,10 +261,7 @@ mod tests {
     fn an_unknown_asset_has_no_scale() {
         assert_eq!(Price::parse("1 ETH"), Err(ParsePriceError::UnknownScale));
         assert_eq!(Price::parse("1 usd"), Err(ParsePriceError::UnknownScale));
-        assert_eq!(
-            Price::parse("1 U,SD"),
-            Err(ParsePriceError::Asset(ParseAssetError::Character))
-        );
+        assert_eq!(Price::parse("1 U,SD"), Err(ParsePriceError::Asset(ParseAssetError::Character)));
         assert_eq!(Scale::new(19), None);
         assert!(serde_json::from_str::<Scale>("19").is_err());
         assert_eq!(serde_json::from_str::<Scale>("6").unwrap(), Scale::MICRO);

@@ -203,11 +203,7 @@ impl FromStr for Reason {
 
     fn from_str(code: &str) -> Result<Self, ParseReasonError> {
         let coded = |reason: &&Self| reason.code() == code;
-        Self::ALL
-            .iter()
-            .find(coded)
-            .copied()
-            .ok_or(ParseReasonError)
+        Self::ALL.iter().find(coded).copied().ok_or(ParseReasonError)
     }
 }
 
@@ -225,10 +221,7 @@ impl Refusal {
     /// A refusal with its particulars.
     #[must_use]
     pub fn new(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            reason,
-            detail: detail.into(),
-        }
+        Self { reason, detail: detail.into() }
     }
 }
 
@@ -250,16 +243,10 @@ mod tests {
         assert_eq!(codes.len(), Reason::ALL.len());
         for &reason in Reason::ALL {
             let code = reason.code();
-            assert!(
-                code.bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-            );
+            assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'));
             assert_eq!(code.parse(), Ok(reason));
             assert_eq!(serde_json::to_value(reason).unwrap(), code);
-            assert_eq!(
-                serde_json::from_value::<Reason>(code.into()).unwrap(),
-                reason
-            );
+            assert_eq!(serde_json::from_value::<Reason>(code.into()).unwrap(), reason);
             assert!(!reason.meaning().is_empty() && !reason.meaning().ends_with('.'));
         }
         assert_eq!("Expired".parse::<Reason>(), Err(ParseReasonError));
@@ -269,18 +256,12 @@ mod tests {
     fn a_refusal_reads_as_code_and_detail() {
         let refusal = Refusal::new(Reason::AmountTooLow, "offered 1, asked 2");
         assert_eq!(refusal.to_string(), "amount_too_low: offered 1, asked 2");
-        assert_eq!(
-            Refusal::from(Reason::Expired).detail,
-            Reason::Expired.meaning()
-        );
+        assert_eq!(Refusal::from(Reason::Expired).detail, Reason::Expired.meaning());
     }
 
     #[test]
     fn only_the_program_itself_is_at_fault_for_internal() {
-        let ours: Vec<_> = Reason::ALL
-            .iter()
-            .filter(|r| r.actor() == Actor::Us)
-            .collect();
+        let ours: Vec<_> = Reason::ALL.iter().filter(|r| r.actor() == Actor::Us).collect();
         assert_eq!(ours, [&Reason::Internal]);
     }
 }

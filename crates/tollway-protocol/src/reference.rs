@@ -46,11 +46,7 @@ impl TryFrom<String> for Reference {
 
     fn try_from(text: String) -> Result<Self, ParseReferenceError> {
         let fits = (1..=MAX_LENGTH).contains(&text.len());
-        if fits && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            Ok(Self(text))
-        } else {
-            Err(ParseReferenceError)
-        }
+        if fits && text.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(Self(text)) } else { Err(ParseReferenceError) }
     }
 }
 
@@ -75,28 +71,16 @@ mod tests {
     fn takes_short_visible_names_only() {
         assert!("a".repeat(128).parse::<Reference>().is_ok());
         for text in ["", "a b", "a\n", "\u{e9}", "a\u{7f}"] {
-            assert_eq!(
-                text.parse::<Reference>(),
-                Err(ParseReferenceError),
-                "{text:?}"
-            );
+            assert_eq!(text.parse::<Reference>(), Err(ParseReferenceError), "{text:?}");
         }
-        assert_eq!(
-            "a".repeat(129).parse::<Reference>(),
-            Err(ParseReferenceError)
-        );
+        assert_eq!("a".repeat(129).parse::<Reference>(), Err(ParseReferenceError));
     }
 
     #[test]
     fn every_network_is_a_reference() {
-        let longest: Network = format!("{}:{}", "n".repeat(32), "r".repeat(64))
-            .parse()
-            .unwrap();
+        let longest: Network = format!("{}:{}", "n".repeat(32), "r".repeat(64)).parse().unwrap();
         for network in [Network::tollway(), longest] {
-            assert_eq!(
-                Reference::from(&network).as_str().parse(),
-                Ok(Reference::from(&network))
-            );
+            assert_eq!(Reference::from(&network).as_str().parse(), Ok(Reference::from(&network)));
         }
     }
 }

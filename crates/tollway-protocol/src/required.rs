@@ -40,14 +40,7 @@ impl PaymentRequired {
     /// A demand without error or extensions.
     #[must_use]
     pub fn new(resource: ResourceInfo, accepts: Vec<PaymentRequirements>) -> Self {
-        Self {
-            x402_version: Version2,
-            error: None,
-            resource,
-            accepts,
-            extensions: None,
-            rest: Map::new(),
-        }
+        Self { x402_version: Version2, error: None, resource, accepts, extensions: None, rest: Map::new() }
     }
 
     /// The header value.
@@ -74,10 +67,7 @@ where
     T: DeserializeOwned,
 {
     let entries = Vec::<Value>::deserialize(deserializer)?;
-    let offers: Vec<T> = entries
-        .into_iter()
-        .filter_map(|entry| serde_json::from_value(entry).ok())
-        .collect();
+    let offers: Vec<T> = entries.into_iter().filter_map(|entry| serde_json::from_value(entry).ok()).collect();
     if offers.is_empty() {
         return Err(D::Error::custom("accepts holds no offer that can be read"));
     }

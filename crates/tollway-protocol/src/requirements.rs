@@ -47,8 +47,7 @@ impl PaymentRequirements {
     #[must_use]
     pub fn is_echoed_by(&self, accepted: &Self) -> bool {
         let echoed = |sent: &Map<String, Value>, back: Option<&Map<String, Value>>| {
-            sent.iter()
-                .all(|(key, value)| back.and_then(|back| back.get(key)) == Some(value))
+            sent.iter().all(|(key, value)| back.and_then(|back| back.get(key)) == Some(value))
         };
         self.scheme == accepted.scheme
             && self.network == accepted.network
@@ -56,10 +55,7 @@ impl PaymentRequirements {
             && self.asset == accepted.asset
             && self.pay_to == accepted.pay_to
             && self.max_timeout_seconds == accepted.max_timeout_seconds
-            && self
-                .extra
-                .as_ref()
-                .is_none_or(|sent| echoed(sent, accepted.extra.as_ref()))
+            && self.extra.as_ref().is_none_or(|sent| echoed(sent, accepted.extra.as_ref()))
             && echoed(&self.rest, Some(&accepted.rest))
     }
 }
@@ -133,10 +129,7 @@ mod tests {
         ] {
             let mut wrong = offer();
             wrong[key] = value;
-            assert!(
-                serde_json::from_value::<PaymentRequirements>(wrong).is_err(),
-                "{key}"
-            );
+            assert!(serde_json::from_value::<PaymentRequirements>(wrong).is_err(), "{key}");
         }
         assert!(serde_json::from_value::<PaymentRequirements>(json!(["exact"])).is_err());
     }

@@ -22,25 +22,13 @@ pub struct ResourceInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<String>,
     /// Who offers it: at most 32 printable ASCII characters.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "service_name"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "service_name")]
     pub service_name: Option<String>,
     /// At most 5 words, each at most 32 characters.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "tags"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "tags")]
     pub tags: Option<Vec<String>>,
     /// A picture: at most 2048 characters of URL.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "icon_url"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "icon_url")]
     pub icon_url: Option<String>,
     /// Fields of later versions, echoed as they came. Never a name from above.
     #[serde(flatten)]
@@ -51,10 +39,7 @@ impl ResourceInfo {
     /// A resource of which only its URL is said.
     #[must_use]
     pub fn at(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            ..Self::default()
-        }
+        Self { url: url.into(), ..Self::default() }
     }
 }
 
@@ -76,29 +61,19 @@ fn icon_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
 
 fn service_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let name = Option::<String>::deserialize(deserializer)?;
-    let printable = |name: &String| {
-        name.len() <= MAX_NAME
-            && name
-                .bytes()
-                .all(|byte| byte == b' ' || byte.is_ascii_graphic())
-    };
+    let printable =
+        |name: &String| name.len() <= MAX_NAME && name.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
     if name.as_ref().is_some_and(|name| !printable(name)) {
-        return Err(D::Error::custom(
-            "serviceName is not at most 32 printable ASCII characters",
-        ));
+        return Err(D::Error::custom("serviceName is not at most 32 printable ASCII characters"));
     }
     Ok(name)
 }
 
 fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     let tags = Option::<Vec<String>>::deserialize(deserializer)?;
-    let fits = |tags: &Vec<String>| {
-        tags.len() <= MAX_TAGS && tags.iter().all(|tag| tag.chars().count() <= MAX_NAME)
-    };
+    let fits = |tags: &Vec<String>| tags.len() <= MAX_TAGS && tags.iter().all(|tag| tag.chars().count() <= MAX_NAME);
     if tags.as_ref().is_some_and(|tags| !fits(tags)) {
-        return Err(D::Error::custom(
-            "tags are not at most 5 of at most 32 characters",
-        ));
+        return Err(D::Error::custom("tags are not at most 5 of at most 32 characters"));
     }
     Ok(tags)
 }
@@ -125,10 +100,7 @@ mod tests {
         ] {
             let mut broken = fine.clone();
             broken[key] = value;
-            assert!(
-                serde_json::from_value::<ResourceInfo>(broken).is_err(),
-                "{key}"
-            );
+            assert!(serde_json::from_value::<ResourceInfo>(broken).is_err(), "{key}");
         }
     }
 }

@@ -152,12 +152,7 @@ impl FacilitatorRequest {
     /// Asks about this payment against the seller's own offer.
     #[must_use]
     pub fn new(payment_payload: PaymentPayload, payment_requirements: PaymentRequirements) -> Self {
-        Self {
-            x402_version: Version2,
-            payment_payload,
-            payment_requirements,
-            rest: Map::new(),
-        }
+        Self { x402_version: Version2, payment_payload, payment_requirements, rest: Map::new() }
     }
 
     /// Reads a body of at most [`limits::FACILITATOR_REQUEST`] bytes.
@@ -194,11 +189,7 @@ impl Settlement {
             network,
             payer: Some(payer.into()),
             amount: Some(charged.0),
-            attachments: Attachments {
-                extra: Some(extra),
-                rest,
-                ..Attachments::default()
-            },
+            attachments: Attachments { extra: Some(extra), rest, ..Attachments::default() },
         }
     }
 

@@ -22,9 +22,7 @@ impl<'de> Deserialize<'de> for Version2 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match u64::deserialize(deserializer)? {
             NUMBER => Ok(Self),
-            other => Err(D::Error::custom(format_args!(
-                "x402Version is {other}, not 2"
-            ))),
+            other => Err(D::Error::custom(format_args!("x402Version is {other}, not 2"))),
         }
     }
 }
@@ -32,10 +30,9 @@ impl<'de> Deserialize<'de> for Version2 {
 /// Tells a message of another version from a malformed one, before its fields are judged.
 pub(crate) fn check(message: &Value) -> Result<(), Refusal> {
     match message.get("x402Version").and_then(Value::as_u64) {
-        Some(other) if other != NUMBER => Err(Refusal::new(
-            Reason::UnsupportedVersion,
-            format!("x402Version is {other}, not 2"),
-        )),
+        Some(other) if other != NUMBER => {
+            Err(Refusal::new(Reason::UnsupportedVersion, format!("x402Version is {other}, not 2")))
+        }
         _ => Ok(()),
     }
 }

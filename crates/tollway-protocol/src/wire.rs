@@ -71,12 +71,7 @@ impl TryFrom<VerifyWire> for VerifyResponse {
             (true, Some(_)) => Err("isValid is true beside an invalidReason".to_owned()),
             (false, reason) => {
                 let message = said(wire.invalid_message);
-                Ok(Self::Invalid {
-                    reason,
-                    message,
-                    payer,
-                    attachments,
-                })
+                Ok(Self::Invalid { reason, message, payer, attachments })
             }
         }
     }
@@ -86,12 +81,9 @@ impl From<VerifyResponse> for VerifyWire {
     fn from(response: VerifyResponse) -> Self {
         let (is_valid, reason, message, payer, attachments) = match response {
             VerifyResponse::Valid { payer, attachments } => (true, None, None, payer, attachments),
-            VerifyResponse::Invalid {
-                reason,
-                message,
-                payer,
-                attachments,
-            } => (false, reason, message, payer, attachments),
+            VerifyResponse::Invalid { reason, message, payer, attachments } => {
+                (false, reason, message, payer, attachments)
+            }
         };
         Self {
             is_valid,
@@ -111,10 +103,7 @@ impl TryFrom<SettleWire> for SettleResponse {
 
     fn try_from(wire: SettleWire) -> Result<Self, String> {
         let reason = said(wire.error_reason);
-        let network = said(wire.network)
-            .map(Network::try_from)
-            .transpose()
-            .map_err(|error| error.to_string())?;
+        let network = said(wire.network).map(Network::try_from).transpose().map_err(|error| error.to_string())?;
         // Some receipts of channel vouchers say `"amount":""` where they say nothing.
         let amount = said(wire.amount)
             .map(|text| text.parse())
@@ -133,24 +122,10 @@ impl TryFrom<SettleWire> for SettleResponse {
             }
             let transaction = wire.transaction.ok_or("success without transaction")?;
             let network = network.ok_or("success without network")?;
-            return Ok(Self::Settled(Settlement {
-                transaction,
-                network,
-                payer,
-                amount,
-                attachments,
-            }));
+            return Ok(Self::Settled(Settlement { transaction, network, payer, amount, attachments }));
         }
         let (message, transaction) = (said(wire.error_message), said(wire.transaction));
-        let failure = SettleFailure {
-            reason,
-            message,
-            transaction,
-            network,
-            payer,
-            amount,
-            attachments,
-        };
+        let failure = SettleFailure { reason, message, transaction, network, payer, amount, attachments };
         Ok(Self::Failed(failure))
     }
 }

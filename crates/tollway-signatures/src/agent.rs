@@ -13,18 +13,8 @@ use crate::directory::DIRECTORY_PATH;
 pub const MAX_AGENT_URL: usize = 300;
 
 /// Names that never lead to the public internet (RFC 6761, RFC 6762, RFC 8375 and common private use).
-const PRIVATE_SUFFIXES: [&str; 10] = [
-    "localhost",
-    "local",
-    "internal",
-    "intranet",
-    "private",
-    "corp",
-    "home",
-    "lan",
-    "localdomain",
-    "home.arpa",
-];
+const PRIVATE_SUFFIXES: [&str; 10] =
+    ["localhost", "local", "internal", "intranet", "private", "corp", "home", "lan", "localdomain", "home.arpa"];
 
 /// What is let through beside public https origins. The default lets nothing through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,32 +55,21 @@ impl AgentUrl {
             "https" => 443,
             "http" if policy.allow_loopback_http => 80,
             _ => {
-                return Err(Refusal::new(
-                    Reason::AgentNotHttps,
-                    "only https:// is allowed",
-                ));
+                return Err(Refusal::new(Reason::AgentNotHttps, "only https:// is allowed"));
             }
         };
         let (host, port) = split_port(rest.strip_suffix('/').unwrap_or(rest))?;
         let host = Host::parse(host)?;
         host.check(policy)?;
         if scheme == "http" && !host.is_loopback() {
-            return Err(Refusal::new(
-                Reason::AgentNotHttps,
-                "http:// is allowed for loopback hosts only",
-            ));
+            return Err(Refusal::new(Reason::AgentNotHttps, "http:// is allowed for loopback hosts only"));
         }
         let port = port.unwrap_or(default_port);
         let mut origin = format!("{scheme}://{}", host.in_url());
         if port != default_port {
             origin.push_str(&format!(":{port}"));
         }
-        Ok(Self {
-            origin,
-            port,
-            loopback: host.is_loopback(),
-            host: host.text(),
-        })
+        Ok(Self { origin, port, loopback: host.is_loopback(), host: host.text() })
     }
 
     /// The origin, without a slash at the end.
@@ -114,9 +93,7 @@ impl AgentUrl {
     /// The host with its port where that is not the default: what `@authority` is for requests to this agent.
     #[must_use]
     pub fn authority(&self) -> &str {
-        self.origin
-            .split_once("://")
-            .map_or(&self.origin, |(_, authority)| authority)
+        self.origin.split_once("://").map_or(&self.origin, |(_, authority)| authority)
     }
 
     /// Whether it names this very machine; only possible where the policy allows it.
@@ -153,13 +130,8 @@ enum Host {
 impl Host {
     fn parse(text: &str) -> Result<Self, Refusal> {
         if let Some(inner) = text.strip_prefix('[') {
-            let inner = inner
-                .strip_suffix(']')
-                .ok_or_else(|| malformed("an address without its bracket"))?;
-            return inner
-                .parse()
-                .map(Self::V6)
-                .map_err(|_| malformed("not an IPv6 address"));
+            let inner = inner.strip_suffix(']').ok_or_else(|| malformed("an address without its bracket"))?;
+            return inner.parse().map(Self::V6).map_err(|_| malformed("not an IPv6 address"));
         }
         if text.is_empty() || text.len() > 253 || !text.split('.').all(is_label) {
             return Err(malformed("not a host name"));
@@ -169,9 +141,7 @@ impl Host {
             return Ok(Self::Name(name));
         }
         // Resolvers read "0x7f.1", "2130706433" and "0177.0.0.1" as addresses; the one plain form is accepted.
-        name.parse()
-            .map(Self::V4)
-            .map_err(|_| forbidden("an IPv4 address in an unusual form"))
+        name.parse().map(Self::V4).map_err(|_| forbidden("an IPv4 address in an unusual form"))
     }
 
     fn check(&self, policy: AgentPolicy) -> Result<(), Refusal> {
@@ -183,17 +153,12 @@ impl Host {
             Self::V6(ip) => is_public_address((*ip).into()),
             Self::Name(name) => {
                 let private = |suffix: &&str| {
-                    name.strip_suffix(*suffix)
-                        .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+                    name.strip_suffix(*suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
                 };
                 name.contains('.') && !PRIVATE_SUFFIXES.iter().any(private)
             }
         };
-        if public {
-            Ok(())
-        } else {
-            Err(forbidden("the host is not on the public internet"))
-        }
+        if public { Ok(()) } else { Err(forbidden("the host is not on the public internet")) }
     }
 
     fn is_loopback(&self) -> bool {
@@ -236,18 +201,14 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), Refusal> {
 
 /// One label of a host name. The last one may not be empty: `example.com.` is another spelling of `example.com`.
 fn is_label(label: &str) -> bool {
-    let inner = label
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let inner = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     (1..=63).contains(&label.len()) && inner && !label.starts_with('-') && !label.ends_with('-')
 }
 
 /// Whether a URL parser would try to read the host as an IPv4 address (the WHATWG rule).
 fn ends_in_number(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or_default();
-    let hex = last
-        .strip_prefix("0x")
-        .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let hex = last.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
     hex || last.bytes().all(|byte| byte.is_ascii_digit())
 }
 

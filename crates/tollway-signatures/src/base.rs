@@ -20,11 +20,7 @@ pub const MAX_BASE: usize = 64 * 1024;
 /// # Errors
 /// What [`Component`] values refuse: `unknown_component`, `unsupported_component_param`, `component_missing`,
 /// `empty_components`, `duplicate_component`, `field_repeated`.
-pub fn build(
-    message: &dyn Components,
-    components: &[Component],
-    signature_params: &str,
-) -> Result<String, Refusal> {
+pub fn build(message: &dyn Components, components: &[Component], signature_params: &str) -> Result<String, Refusal> {
     input::check_all(components)?;
     build_checked(message, components, signature_params)
 }
@@ -46,10 +42,7 @@ pub fn received(message: &dyn Components, label: &str) -> Result<String, Refusal
             let components = input.components()?;
             build_checked(message, &components, &input.canonical)
         }
-        (Some(_), false) => Err(Refusal::new(
-            Reason::MalformedSignatureInput,
-            "the label is there more than once",
-        )),
+        (Some(_), false) => Err(Refusal::new(Reason::MalformedSignatureInput, "the label is there more than once")),
         (None, _) => Err(Refusal::new(Reason::LabelMismatch, "no such label")),
     }
 }
@@ -66,10 +59,7 @@ pub(crate) fn build_checked(
         push_value(&mut base, message, component)?;
         base.push('\n');
         if base.len() > MAX_BASE {
-            return Err(Refusal::new(
-                Reason::MalformedSignatureInput,
-                "the signature base exceeds 64 KiB",
-            ));
+            return Err(Refusal::new(Reason::MalformedSignatureInput, "the signature base exceeds 64 KiB"));
         }
     }
     base.push_str("\"@signature-params\": ");
@@ -77,16 +67,9 @@ pub(crate) fn build_checked(
     Ok(base)
 }
 
-fn push_value(
-    base: &mut String,
-    message: &dyn Components,
-    component: &Component,
-) -> Result<(), Refusal> {
-    let source = if component.has(&Param::Req) {
-        message.request().ok_or_else(|| missing(component))?
-    } else {
-        message
-    };
+fn push_value(base: &mut String, message: &dyn Components, component: &Component) -> Result<(), Refusal> {
+    let source =
+        if component.has(&Param::Req) { message.request().ok_or_else(|| missing(component))? } else { message };
     let start = base.len();
     if component.is_derived() {
         push_derived(base, source, component)?;
@@ -94,10 +77,7 @@ fn push_value(
         push_field(base, source, component)?;
     }
     // A line break would let one component pose as two; anything but printable ASCII has no place in a base.
-    if base.as_bytes()[start..]
-        .iter()
-        .all(|byte| matches!(byte, b'\t' | b' '..=b'~'))
-    {
+    if base.as_bytes()[start..].iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
         return Ok(());
     }
     Err(Refusal::new(
@@ -106,11 +86,7 @@ fn push_value(
     ))
 }
 
-fn push_derived(
-    base: &mut String,
-    source: &dyn Components,
-    component: &Component,
-) -> Result<(), Refusal> {
+fn push_derived(base: &mut String, source: &dyn Components, component: &Component) -> Result<(), Refusal> {
     let absent = || missing(component);
     match component.name() {
         "@method" => base.push_str(source.method().ok_or_else(absent)?),
@@ -142,23 +118,14 @@ fn push_derived(
             base.push_str(&query::single(query.unwrap_or_default(), name).ok_or_else(absent)?);
         }
         _ => {
-            return Err(Refusal::new(
-                Reason::UnknownComponent,
-                component.to_string(),
-            ));
+            return Err(Refusal::new(Reason::UnknownComponent, component.to_string()));
         }
     }
     Ok(())
 }
 
-fn push_field(
-    base: &mut String,
-    source: &dyn Components,
-    component: &Component,
-) -> Result<(), Refusal> {
-    let lines = source
-        .field(component.name())
-        .ok_or_else(|| missing(component))?;
+fn push_field(base: &mut String, source: &dyn Components, component: &Component) -> Result<(), Refusal> {
+    let lines = source.field(component.name()).ok_or_else(|| missing(component))?;
     if component.has(&Param::Bs) {
         for (index, line) in lines.iter().enumerate() {
             base.push_str(if index > 0 { ", :" } else { ":" });
@@ -178,10 +145,7 @@ fn push_field(
         }
     } else if component.has(&Param::Sf) {
         let strict = structured::strict(component.name(), &value).ok_or_else(|| {
-            Refusal::new(
-                Reason::UnsupportedComponentParam,
-                format!("{component}: not a structured field known here"),
-            )
+            Refusal::new(Reason::UnsupportedComponentParam, format!("{component}: not a structured field known here"))
         })?;
         base.push_str(&strict);
     } else {
@@ -201,10 +165,7 @@ pub(crate) fn authority(source: &dyn Components) -> Option<Cow<'_, str>> {
         Some(scheme) if scheme.eq_ignore_ascii_case("http") => ":80",
         _ => ":",
     };
-    let host = sent
-        .strip_suffix(default_port)
-        .or_else(|| sent.strip_suffix(':'))
-        .unwrap_or(sent);
+    let host = sent.strip_suffix(default_port).or_else(|| sent.strip_suffix(':')).unwrap_or(sent);
     Some(lower(host))
 }
 
@@ -216,8 +177,7 @@ fn target(source: &dyn Components) -> Option<(&str, Option<&str>)> {
         None => (raw, None),
     };
     let origin_form = path.is_empty() || path.starts_with('/');
-    (origin_form && !raw.contains(['#', ' ']))
-        .then_some((if path.is_empty() { "/" } else { path }, query))
+    (origin_form && !raw.contains(['#', ' '])).then_some((if path.is_empty() { "/" } else { path }, query))
 }
 
 fn lower(text: &str) -> Cow<'_, str> {
@@ -229,8 +189,5 @@ fn lower(text: &str) -> Cow<'_, str> {
 }
 
 fn missing(component: &Component) -> Refusal {
-    Refusal::new(
-        Reason::ComponentMissing,
-        format!("the message has no {component}"),
-    )
+    Refusal::new(Reason::ComponentMissing, format!("the message has no {component}"))
 }

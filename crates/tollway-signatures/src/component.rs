@@ -61,16 +61,8 @@ const KNOWN: [&str; 21] = [
 ];
 
 /// The derived components this crate computes.
-const DERIVED: [&str; 8] = [
-    "@method",
-    "@authority",
-    "@path",
-    "@query",
-    "@target-uri",
-    "@scheme",
-    "@status",
-    "@query-param",
-];
+const DERIVED: [&str; 8] =
+    ["@method", "@authority", "@path", "@query", "@target-uri", "@scheme", "@status", "@query-param"];
 
 impl Component {
     /// The component called `name`, without parameters. Whether there is such a component is judged where it is used.
@@ -80,10 +72,7 @@ impl Component {
             Some(known) => Cow::Borrowed(*known),
             None => Cow::Owned(name.to_owned()),
         };
-        Self {
-            name,
-            params: Vec::new(),
-        }
+        Self { name, params: Vec::new() }
     }
 
     /// This component taken from the request that a response answers (`;req`).
@@ -175,16 +164,10 @@ impl Component {
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         if self.is_derived() {
             if !DERIVED.contains(&self.name()) {
-                return Err(Refusal::new(
-                    Reason::UnknownComponent,
-                    format!("{self} is not supported"),
-                ));
+                return Err(Refusal::new(Reason::UnknownComponent, format!("{self} is not supported")));
             }
         } else if self.name.is_empty() || !self.name.bytes().all(is_field_name_byte) {
-            return Err(Refusal::new(
-                Reason::UnknownComponent,
-                format!("{self} is not a lower-case field name"),
-            ));
+            return Err(Refusal::new(Reason::UnknownComponent, format!("{self} is not a lower-case field name")));
         }
         let query = self.name == "@query-param";
         let fits = self.params.iter().all(|param| match param {
@@ -193,21 +176,15 @@ impl Component {
             Param::Name(_) => query,
             Param::Sf | Param::Bs | Param::Key(_) => !self.is_derived(),
         });
-        let bytes_only =
-            !self.has(&Param::Bs) || (!self.has(&Param::Sf) && self.member().is_none());
+        let bytes_only = !self.has(&Param::Bs) || (!self.has(&Param::Sf) && self.member().is_none());
         let distinct = (1..self.params.len()).all(|at| {
             let kind = std::mem::discriminant(&self.params[at]);
-            self.params[..at]
-                .iter()
-                .all(|earlier| std::mem::discriminant(earlier) != kind)
+            self.params[..at].iter().all(|earlier| std::mem::discriminant(earlier) != kind)
         });
         if fits && bytes_only && distinct && (!query || self.query_name().is_some()) {
             return Ok(());
         }
-        Err(Refusal::new(
-            Reason::UnsupportedComponentParam,
-            format!("{self} has parameters without meaning there"),
-        ))
+        Err(Refusal::new(Reason::UnsupportedComponentParam, format!("{self} has parameters without meaning there")))
     }
 }
 
@@ -257,10 +234,7 @@ impl FromStr for Component {
         };
         match (parsed.pop(), parsed.is_empty()) {
             (Some(component), true) => component.check().map(|()| component),
-            _ => Err(Refusal::new(
-                Reason::UnknownComponent,
-                "not one component identifier",
-            )),
+            _ => Err(Refusal::new(Reason::UnknownComponent, "not one component identifier")),
         }
     }
 }

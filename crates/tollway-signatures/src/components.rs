@@ -99,26 +99,20 @@ impl Message {
     /// A response without fields to `request`.
     #[must_use]
     pub fn response(status: u16, request: Self) -> Self {
-        Self {
-            status: Some(status),
-            request: Some(Box::new(request)),
-            ..Self::default()
-        }
+        Self { status: Some(status), request: Some(Box::new(request)), ..Self::default() }
     }
 
     /// This message with one more field line at the end.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.fields
-            .push((name.to_ascii_lowercase(), value.as_ref().to_vec()));
+        self.fields.push((name.to_ascii_lowercase(), value.as_ref().to_vec()));
         self
     }
 
     /// This message without any line of the field `name`.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
-        self.fields
-            .retain(|(field, _)| !field.eq_ignore_ascii_case(name));
+        self.fields.retain(|(field, _)| !field.eq_ignore_ascii_case(name));
         self
     }
 }
@@ -150,8 +144,6 @@ impl Components for Message {
     }
 
     fn request(&self) -> Option<&dyn Components> {
-        self.request
-            .as_deref()
-            .map(|request| request as &dyn Components)
+        self.request.as_deref().map(|request| request as &dyn Components)
     }
 }

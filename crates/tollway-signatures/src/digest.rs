@@ -3,9 +3,7 @@
 use std::convert::Infallible;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use sfv::visitor::{
-    DictionaryVisitor, EntryVisitor, Ignored, InnerListVisitor, ItemVisitor, ParameterVisitor,
-};
+use sfv::visitor::{DictionaryVisitor, EntryVisitor, Ignored, InnerListVisitor, ItemVisitor, ParameterVisitor};
 use sfv::{BareItemFromInput, KeyRef, Parser};
 use sha2::{Digest as _, Sha256, Sha512};
 use tollway_protocol::{Reason, Refusal};
@@ -36,22 +34,11 @@ pub fn verify(header: &[u8], body: &[u8]) -> Result<(), Refusal> {
         return Err(mismatch("a digest is repeated or not a byte sequence"));
     }
     if digests.sha256.is_none() && digests.sha512.is_none() {
-        return Err(Refusal::new(
-            Reason::DigestMissing,
-            "neither sha-256 nor sha-512",
-        ));
+        return Err(Refusal::new(Reason::DigestMissing, "neither sha-256 nor sha-512"));
     }
-    let fits_256 = digests
-        .sha256
-        .is_none_or(|sent| sent == Sha256::digest(body).as_slice());
-    let fits_512 = digests
-        .sha512
-        .is_none_or(|sent| sent == Sha512::digest(body).as_slice());
-    if fits_256 && fits_512 {
-        Ok(())
-    } else {
-        Err(mismatch("the body is another one"))
-    }
+    let fits_256 = digests.sha256.is_none_or(|sent| sent == Sha256::digest(body).as_slice());
+    let fits_512 = digests.sha512.is_none_or(|sent| sent == Sha512::digest(body).as_slice());
+    if fits_256 && fits_512 { Ok(()) } else { Err(mismatch("the body is another one")) }
 }
 
 #[derive(Default)]
@@ -67,14 +54,8 @@ impl<'de> DictionaryVisitor<'de> for Digests {
 
     fn entry(&mut self, key: &'de KeyRef) -> Result<impl EntryVisitor<'de>, Infallible> {
         Ok(match key.as_str() {
-            "sha-256" => Some(Entry {
-                slot: &mut self.sha256,
-                malformed: &mut self.malformed,
-            }),
-            "sha-512" => Some(Entry {
-                slot: &mut self.sha512,
-                malformed: &mut self.malformed,
-            }),
+            "sha-256" => Some(Entry { slot: &mut self.sha256, malformed: &mut self.malformed }),
+            "sha-512" => Some(Entry { slot: &mut self.sha512, malformed: &mut self.malformed }),
             _ => None,
         })
     }
@@ -106,14 +87,9 @@ impl<'de> ItemVisitor<'de> for Entry<'_> {
     type Out = ();
     type Error = Infallible;
 
-    fn bare_item(
-        self,
-        item: BareItemFromInput<'de>,
-    ) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
+    fn bare_item(self, item: BareItemFromInput<'de>) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
         match item {
-            BareItemFromInput::ByteSequence(bytes) if self.slot.is_none() => {
-                *self.slot = Some(bytes)
-            }
+            BareItemFromInput::ByteSequence(bytes) if self.slot.is_none() => *self.slot = Some(bytes),
             _ => *self.malformed = true,
         }
         Ok(Ignored)
@@ -125,55 +101,31 @@ mod tests {
     use super::*;
 
     const BODY: &[u8] = br#"{"hello": "world"}"#;
-    const SHA512: &str = "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:";
+    const SHA512: &str =
+        "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:";
 
     #[test]
     fn made_digests_verify() {
         verify(make(BODY).as_bytes(), BODY).unwrap();
         verify(SHA512.as_bytes(), BODY).unwrap();
-        verify(
-            format!("md5=:AA==:, {}, {SHA512}", make(BODY)).as_bytes(),
-            BODY,
-        )
-        .unwrap();
+        verify(format!("md5=:AA==:, {}, {SHA512}", make(BODY)).as_bytes(), BODY).unwrap();
     }
 
     #[test]
     fn one_wrong_digest_beside_a_right_one_is_refused() {
         let header = format!("{}, {SHA512}", make(b"another body"));
-        assert_eq!(
-            verify(header.as_bytes(), BODY).unwrap_err().reason,
-            Reason::DigestMismatch
-        );
+        assert_eq!(verify(header.as_bytes(), BODY).unwrap_err().reason, Reason::DigestMismatch);
         let twice = format!("{}, {}", make(b"another body"), make(BODY));
-        assert_eq!(
-            verify(twice.as_bytes(), BODY).unwrap_err().reason,
-            Reason::DigestMismatch
-        );
+        assert_eq!(verify(twice.as_bytes(), BODY).unwrap_err().reason, Reason::DigestMismatch);
     }
 
     #[test]
     fn no_known_digest_is_refused() {
         for header in ["", "md5=:AA==:", "id-sha-256=:AA==:"] {
-            assert_eq!(
-                verify(header.as_bytes(), BODY).unwrap_err().reason,
-                Reason::DigestMissing,
-                "{header}"
-            );
+            assert_eq!(verify(header.as_bytes(), BODY).unwrap_err().reason, Reason::DigestMissing, "{header}");
         }
-        for header in [
-            "sha-256",
-            "sha-256=abc",
-            "sha-256=(:AA==:)",
-            "sha-256=::",
-            ",",
-            "\u{fc}",
-        ] {
-            assert_eq!(
-                verify(header.as_bytes(), BODY).unwrap_err().reason,
-                Reason::DigestMismatch,
-                "{header}"
-            );
+        for header in ["sha-256", "sha-256=abc", "sha-256=(:AA==:)", "sha-256=::", ",", "\u{fc}"] {
+            assert_eq!(verify(header.as_bytes(), BODY).unwrap_err().reason, Reason::DigestMismatch, "{header}");
         }
     }
 
@@ -183,10 +135,7 @@ mod tests {
         for index in 0..BODY.len() {
             let mut body = BODY.to_vec();
             body[index] ^= 1;
-            assert_eq!(
-                verify(header.as_bytes(), &body).unwrap_err().reason,
-                Reason::DigestMismatch
-            );
+            assert_eq!(verify(header.as_bytes(), &body).unwrap_err().reason, Reason::DigestMismatch);
         }
     }
 }

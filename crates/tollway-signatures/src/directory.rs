@@ -87,15 +87,8 @@ impl Directory {
     pub fn find(&self, keyid: &Thumbprint, now_ms: u64) -> Result<PublicKey, Refusal> {
         let Some(entry) = self.keys.iter().find(|entry| entry.thumbprint == *keyid) else {
             let keyid = keyid.to_string();
-            let claimed = self
-                .keys
-                .iter()
-                .any(|entry| entry.jwk.kid.as_ref() == Some(&keyid));
-            let reason = if claimed {
-                Reason::ThumbprintMismatch
-            } else {
-                Reason::KeyNotFound
-            };
+            let claimed = self.keys.iter().any(|entry| entry.jwk.kid.as_ref() == Some(&keyid));
+            let reason = if claimed { Reason::ThumbprintMismatch } else { Reason::KeyNotFound };
             return Err(Refusal::new(reason, keyid));
         };
         entry.usable(now_ms)
@@ -110,24 +103,12 @@ impl Directory {
 impl Entry {
     fn new(jwk: Jwk) -> Result<Self, Refusal> {
         let bytes = jwk.ed25519_bytes()?;
-        Ok(Self {
-            thumbprint: Thumbprint::of_ed25519(&bytes),
-            key: PublicKey::from_bytes(&bytes),
-            jwk,
-        })
+        Ok(Self { thumbprint: Thumbprint::of_ed25519(&bytes), key: PublicKey::from_bytes(&bytes), jwk })
     }
 
     fn usable(&self, now_ms: u64) -> Result<PublicKey, Refusal> {
-        if self
-            .jwk
-            .kid
-            .as_ref()
-            .is_some_and(|kid| *kid != self.thumbprint.to_string())
-        {
-            return Err(Refusal::new(
-                Reason::ThumbprintMismatch,
-                "the kid is not the key's thumbprint",
-            ));
+        if self.jwk.kid.as_ref().is_some_and(|kid| *kid != self.thumbprint.to_string()) {
+            return Err(Refusal::new(Reason::ThumbprintMismatch, "the kid is not the key's thumbprint"));
         }
         let key = self.key.clone()?;
         if self.jwk.nbf.is_some_and(|nbf| now_ms < nbf) {
@@ -143,10 +124,7 @@ impl Entry {
 impl Default for DirectoryPolicy {
     /// Signatures required, under [`Policy::directory`].
     fn default() -> Self {
-        Self {
-            require_signature: true,
-            signature: Policy::directory(),
-        }
+        Self { require_signature: true, signature: Policy::directory() }
     }
 }
 
@@ -155,10 +133,7 @@ impl Default for DirectoryPolicy {
 pub fn to_json(keys: &[PublicKey]) -> String {
     let keys = keys
         .iter()
-        .map(|key| {
-            serde_json::value::to_raw_value(&key.jwk())
-                .expect("a JWK is plain text and always JSON")
-        })
+        .map(|key| serde_json::value::to_raw_value(&key.jwk()).expect("a JWK is plain text and always JSON"))
         .collect();
     serde_json::to_string(&Document { keys }).expect("JSON values can always be written")
 }
@@ -175,25 +150,13 @@ pub fn sign_directory(
     expires: u64,
 ) -> Result<(String, String), Refusal> {
     if response.field(header::CONTENT_DIGEST).is_none() {
-        return Err(Refusal::new(
-            Reason::DigestMissing,
-            "the response has no Content-Digest",
-        ));
+        return Err(Refusal::new(Reason::DigestMissing, "the response has no Content-Digest"));
     }
-    let components = [
-        Component::new("@authority").req(),
-        Component::new(header::CONTENT_DIGEST),
-    ];
+    let components = [Component::new("@authority").req(), Component::new(header::CONTENT_DIGEST)];
     let (mut inputs, mut signatures) = (Vec::new(), Vec::new());
     for (index, key) in keys.iter().enumerate() {
         let params = SignatureParams::new(*key, DIRECTORY_TAG, created, expires);
-        let signed = sign(
-            response,
-            &format!("binding{index}"),
-            &components,
-            &params,
-            *key,
-        )?;
+        let signed = sign(response, &format!("binding{index}"), &components, &params, *key)?;
         inputs.push(signed.signature_input);
         signatures.push(signed.signature);
     }
@@ -218,24 +181,15 @@ pub fn verify_directory(
     let invalid = |detail: String| Refusal::new(Reason::DirectorySignatureInvalid, detail);
     let mut bound = Vec::new();
     let mut first_refusal = None;
-    for outcome in Unverified::read_each(response, &policy.signature)
-        .map_err(|refusal| invalid(refusal.to_string()))?
-    {
-        match outcome
-            .and_then(|binding| binding_holds(binding, response, body, &directory, policy, now))
-        {
+    for outcome in Unverified::read_each(response, &policy.signature).map_err(|refusal| invalid(refusal.to_string()))? {
+        match outcome.and_then(|binding| binding_holds(binding, response, body, &directory, policy, now)) {
             Ok(thumbprint) => bound.push(thumbprint),
             Err(refusal) => first_refusal = first_refusal.or(Some(refusal)),
         }
     }
-    directory
-        .keys
-        .retain(|entry| bound.contains(&entry.thumbprint));
+    directory.keys.retain(|entry| bound.contains(&entry.thumbprint));
     if directory.keys.is_empty() {
-        let why = first_refusal.map_or_else(
-            || "no key has signed".to_owned(),
-            |refusal| refusal.to_string(),
-        );
+        let why = first_refusal.map_or_else(|| "no key has signed".to_owned(), |refusal| refusal.to_string());
         return Err(invalid(why));
     }
     Ok(directory)
@@ -252,11 +206,7 @@ fn binding_holds(
     let key = directory.find(binding.keyid(), now.saturating_mul(1000))?;
     let verified = binding.verify(&key)?;
     verified.in_window(now, policy.signature.skew)?;
-    if verified
-        .covered()
-        .iter()
-        .any(|component| component.name() == header::CONTENT_DIGEST)
-    {
+    if verified.covered().iter().any(|component| component.name() == header::CONTENT_DIGEST) {
         let lines = response
             .field(header::CONTENT_DIGEST)
             .ok_or_else(|| Refusal::new(Reason::DigestMissing, "no Content-Digest"))?;

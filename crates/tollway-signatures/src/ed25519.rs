@@ -36,10 +36,7 @@ impl PrivateKey {
         let signing = SigningKey::from_bytes(&seed);
         seed.zeroize();
         let thumbprint = Thumbprint::of_ed25519(signing.verifying_key().as_bytes());
-        Self {
-            signing,
-            thumbprint,
-        }
+        Self { signing, thumbprint }
     }
 
     /// Reads a private JWK (RFC 8037): `kty`, `crv`, `d` and `x`, which has to fit `d`.
@@ -52,23 +49,16 @@ impl PrivateKey {
             return Err(Refusal::new(Reason::DirectoryTooLarge, "a JWK above 4 KiB"));
         }
         // The text of the parser's error may quote the secret, so it is not passed on.
-        let parsed: PrivateJwk<'_> = serde_json::from_str(json)
-            .map_err(|_| Refusal::new(Reason::DirectoryMalformed, "not a private JWK"))?;
+        let parsed: PrivateJwk<'_> =
+            serde_json::from_str(json).map_err(|_| Refusal::new(Reason::DirectoryMalformed, "not a private JWK"))?;
         if parsed.kty != "OKP" || parsed.crv != "Ed25519" {
-            return Err(Refusal::new(
-                Reason::AlgUnsupported,
-                "only Ed25519 keys are supported",
-            ));
+            return Err(Refusal::new(Reason::AlgUnsupported, "only Ed25519 keys are supported"));
         }
-        let seed = jwk::decode_32(parsed.d).ok_or_else(|| {
-            Refusal::new(Reason::DirectoryMalformed, "d is not 32 bytes in base64url")
-        })?;
+        let seed = jwk::decode_32(parsed.d)
+            .ok_or_else(|| Refusal::new(Reason::DirectoryMalformed, "d is not 32 bytes in base64url"))?;
         let key = Self::from_seed(seed);
         if jwk::decode_32(parsed.x).as_ref() != Some(key.signing.verifying_key().as_bytes()) {
-            return Err(Refusal::new(
-                Reason::ThumbprintMismatch,
-                "x is not the public half of d",
-            ));
+            return Err(Refusal::new(Reason::ThumbprintMismatch, "x is not the public half of d"));
         }
         Ok(key)
     }
@@ -85,10 +75,7 @@ impl PrivateKey {
     /// The public half.
     #[must_use]
     pub fn public(&self) -> PublicKey {
-        PublicKey {
-            verifying: self.signing.verifying_key(),
-            thumbprint: self.thumbprint,
-        }
+        PublicKey { verifying: self.signing.verifying_key(), thumbprint: self.thumbprint }
     }
 }
 
@@ -128,18 +115,14 @@ impl PublicKey {
     /// `weak_key` if they are no point of the curve, one of small order, or not its canonical encoding.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, Refusal> {
         let weak = |detail| Refusal::new(Reason::WeakKey, detail);
-        let verifying =
-            VerifyingKey::from_bytes(bytes).map_err(|_| weak("not a point of the curve"))?;
+        let verifying = VerifyingKey::from_bytes(bytes).map_err(|_| weak("not a point of the curve"))?;
         if verifying.is_weak() {
             return Err(weak("a point of small order"));
         }
         if verifying.to_edwards().compress().as_bytes() != bytes {
             return Err(weak("not the canonical encoding of its point"));
         }
-        Ok(Self {
-            verifying,
-            thumbprint: Thumbprint::of_ed25519(bytes),
-        })
+        Ok(Self { verifying, thumbprint: Thumbprint::of_ed25519(bytes) })
     }
 
     /// Reads a public JWK.
@@ -187,16 +170,9 @@ impl Verifier for PublicKey {
     }
 
     fn verify(&self, base: &[u8], signature: &[u8]) -> Result<(), Refusal> {
-        let invalid = || {
-            Refusal::new(
-                Reason::SignatureInvalid,
-                "the signature does not fit message and key",
-            )
-        };
+        let invalid = || Refusal::new(Reason::SignatureInvalid, "the signature does not fit message and key");
         let signature = Signature::from_slice(signature).map_err(|_| invalid())?;
-        self.verifying
-            .verify_strict(base, &signature)
-            .map_err(|_| invalid())
+        self.verifying.verify_strict(base, &signature).map_err(|_| invalid())
     }
 }
 

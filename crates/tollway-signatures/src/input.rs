@@ -3,9 +3,7 @@
 
 use std::convert::Infallible;
 
-use sfv::visitor::{
-    DictionaryVisitor, EntryVisitor, Ignored, InnerListVisitor, ItemVisitor, ParameterVisitor,
-};
+use sfv::visitor::{DictionaryVisitor, EntryVisitor, Ignored, InnerListVisitor, ItemVisitor, ParameterVisitor};
 use sfv::{BareItemFromInput, KeyRef, Parser};
 use tollway_protocol::{Reason, Refusal};
 
@@ -57,18 +55,14 @@ impl<T> Given<T> {
 
     /// The value; refuses when it is absent or of the wrong type.
     pub(crate) fn required(self, name: &'static str) -> Result<T, Refusal> {
-        self.optional(name)?
-            .ok_or_else(|| Refusal::new(Reason::ParamMissing, name))
+        self.optional(name)?.ok_or_else(|| Refusal::new(Reason::ParamMissing, name))
     }
 }
 
 /// Reads all labels of a `Signature-Input` value, in order, duplicates included.
 pub(crate) fn parse(value: &[u8]) -> Result<Vec<Input<'_>>, Refusal> {
     if value.len() > MAX_SIGNATURE_FIELD {
-        return Err(Refusal::new(
-            Reason::MalformedSignatureInput,
-            "longer than 8 KiB",
-        ));
+        return Err(Refusal::new(Reason::MalformedSignatureInput, "longer than 8 KiB"));
     }
     Parser::new(value)
         .parse_dictionary_with_visitor(Inputs(Vec::with_capacity(1)))
@@ -119,24 +113,15 @@ impl<'de> Input<'de> {
 /// Refuses an empty list, too long a list, a component without meaning, and a component covered twice.
 pub(crate) fn check_all(components: &[Component]) -> Result<(), Refusal> {
     if components.is_empty() {
-        return Err(Refusal::new(
-            Reason::EmptyComponents,
-            "the signature covers nothing",
-        ));
+        return Err(Refusal::new(Reason::EmptyComponents, "the signature covers nothing"));
     }
     if components.len() > MAX_COMPONENTS {
-        return Err(Refusal::new(
-            Reason::MalformedSignatureInput,
-            "more than 32 components",
-        ));
+        return Err(Refusal::new(Reason::MalformedSignatureInput, "more than 32 components"));
     }
     for (index, component) in components.iter().enumerate() {
         component.check()?;
         if components[..index].contains(component) {
-            return Err(Refusal::new(
-                Reason::DuplicateComponent,
-                component.to_string(),
-            ));
+            return Err(Refusal::new(Reason::DuplicateComponent, component.to_string()));
         }
     }
     Ok(())
@@ -162,10 +147,7 @@ impl<'de> EntryVisitor<'de> for &mut Input<'de> {
     type Error = Infallible;
 
     fn item(self) -> Result<impl ItemVisitor<'de>, Infallible> {
-        self.fail(
-            Reason::MalformedSignatureInput,
-            "a list of components is expected",
-        );
+        self.fail(Reason::MalformedSignatureInput, "a list of components is expected");
         Ok(Ignored)
     }
 
@@ -197,23 +179,15 @@ impl<'de> ItemVisitor<'de> for Covered<'_, 'de> {
     type Out = ();
     type Error = Infallible;
 
-    fn bare_item(
-        self,
-        item: BareItemFromInput<'de>,
-    ) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
+    fn bare_item(self, item: BareItemFromInput<'de>) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
         if !self.0.canonical.ends_with('(') {
             self.0.canonical.push(' ');
         }
         structured::push_bare(&mut self.0.canonical, &item);
         match &item {
-            BareItemFromInput::String(name) => {
-                self.0.components.push(Component::new(name.as_str()))
-            }
+            BareItemFromInput::String(name) => self.0.components.push(Component::new(name.as_str())),
             _ => {
-                self.0.fail(
-                    Reason::MalformedSignatureInput,
-                    "a component name is a quoted string",
-                );
+                self.0.fail(Reason::MalformedSignatureInput, "a component name is a quoted string");
                 self.0.components.push(Component::new(""));
             }
         }
@@ -225,11 +199,7 @@ impl<'de> ParameterVisitor<'de> for Covered<'_, 'de> {
     type Out = ();
     type Error = Infallible;
 
-    fn parameter(
-        &mut self,
-        key: &'de KeyRef,
-        value: BareItemFromInput<'de>,
-    ) -> Result<(), Infallible> {
+    fn parameter(&mut self, key: &'de KeyRef, value: BareItemFromInput<'de>) -> Result<(), Infallible> {
         structured::push_param(&mut self.0.canonical, key.as_str(), &value);
         let param = match (key.as_str(), value) {
             ("sf", BareItemFromInput::Boolean(true)) => Param::Sf,
@@ -239,8 +209,7 @@ impl<'de> ParameterVisitor<'de> for Covered<'_, 'de> {
             ("key", BareItemFromInput::String(text)) => Param::Key(text.as_str().to_owned()),
             ("name", BareItemFromInput::String(text)) => Param::Name(text.as_str().to_owned()),
             (other, _) => {
-                self.0
-                    .fail(Reason::UnsupportedComponentParam, format!(";{other}"));
+                self.0.fail(Reason::UnsupportedComponentParam, format!(";{other}"));
                 return Ok(());
             }
         };
@@ -262,19 +231,12 @@ impl<'de> ParameterVisitor<'de> for SignatureParam<'_, 'de> {
     type Out = ();
     type Error = Infallible;
 
-    fn parameter(
-        &mut self,
-        key: &'de KeyRef,
-        value: BareItemFromInput<'de>,
-    ) -> Result<(), Infallible> {
+    fn parameter(&mut self, key: &'de KeyRef, value: BareItemFromInput<'de>) -> Result<(), Infallible> {
         let input = &mut *self.0;
         let key = key.as_str();
         structured::push_param(&mut input.canonical, key, &value);
         if input.seen.contains(&key) {
-            input.fail(
-                Reason::MalformedSignatureInput,
-                format!("parameter {key} is there more than once"),
-            );
+            input.fail(Reason::MalformedSignatureInput, format!("parameter {key} is there more than once"));
         }
         input.seen.push(key);
         match key {
@@ -296,9 +258,7 @@ impl<'de> ParameterVisitor<'de> for SignatureParam<'_, 'de> {
 
 fn instant(value: &BareItemFromInput<'_>) -> Given<u64> {
     match value {
-        BareItemFromInput::Integer(integer) => {
-            u64::try_from(*integer).map_or(Given::WrongType, Given::Value)
-        }
+        BareItemFromInput::Integer(integer) => u64::try_from(*integer).map_or(Given::WrongType, Given::Value),
         _ => Given::WrongType,
     }
 }

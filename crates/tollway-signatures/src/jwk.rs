@@ -41,8 +41,7 @@ impl Jwk {
         if json.len() > MAX_JWK {
             return Err(Refusal::new(Reason::DirectoryTooLarge, "a JWK above 4 KiB"));
         }
-        serde_json::from_slice(json)
-            .map_err(|error| Refusal::new(Reason::DirectoryMalformed, error.to_string()))
+        serde_json::from_slice(json).map_err(|error| Refusal::new(Reason::DirectoryMalformed, error.to_string()))
     }
 
     /// Whether it is an Ed25519 key that may be used for signatures.
@@ -58,15 +57,10 @@ impl Jwk {
     /// `alg_unsupported` for another kind of key, `directory_malformed` if `x` is not 32 bytes of base64url.
     pub fn ed25519_bytes(&self) -> Result<[u8; 32], Refusal> {
         if !self.is_ed25519() {
-            return Err(Refusal::new(
-                Reason::AlgUnsupported,
-                "only Ed25519 signature keys are supported",
-            ));
+            return Err(Refusal::new(Reason::AlgUnsupported, "only Ed25519 signature keys are supported"));
         }
         let x = self.x.as_deref().unwrap_or_default();
-        decode_32(x).ok_or_else(|| {
-            Refusal::new(Reason::DirectoryMalformed, "x is not 32 bytes in base64url")
-        })
+        decode_32(x).ok_or_else(|| Refusal::new(Reason::DirectoryMalformed, "x is not 32 bytes in base64url"))
     }
 }
 

@@ -33,16 +33,10 @@ pub fn verify(typ: &str, jws: &str, cap: usize, key: &PublicKey) -> Result<Vec<u
     let parts = Parts::split(jws, cap)?;
     let head = parts.head()?;
     if head.kid != *key.thumbprint() {
-        return Err(Refusal::new(
-            Reason::ThumbprintMismatch,
-            format!("signed by {}", head.kid),
-        ));
+        return Err(Refusal::new(Reason::ThumbprintMismatch, format!("signed by {}", head.kid)));
     }
     if head.typ != typ {
-        return Err(Refusal::new(
-            Reason::MalformedSignature,
-            format!("not a document of type {typ}"),
-        ));
+        return Err(Refusal::new(Reason::MalformedSignature, format!("not a document of type {typ}")));
     }
     let signature = decode(parts.signature)?;
     key.verify(parts.signed.as_bytes(), &signature)?;
@@ -78,27 +72,17 @@ impl<'a> Parts<'a> {
         if jws.len() > cap {
             return Err(malformed("too long"));
         }
-        let (signed, signature) = jws
-            .rsplit_once('.')
-            .ok_or_else(|| malformed("not a compact JWS"))?;
-        let (header, payload) = signed
-            .split_once('.')
-            .ok_or_else(|| malformed("not a compact JWS"))?;
+        let (signed, signature) = jws.rsplit_once('.').ok_or_else(|| malformed("not a compact JWS"))?;
+        let (header, payload) = signed.split_once('.').ok_or_else(|| malformed("not a compact JWS"))?;
         if payload.contains('.') || header.len() > MAX_HEADER {
             return Err(malformed("not a compact JWS"));
         }
-        Ok(Self {
-            header,
-            payload,
-            signature,
-            signed,
-        })
+        Ok(Self { header, payload, signature, signed })
     }
 
     fn head(&self) -> Result<Head, Refusal> {
         let json = decode(self.header)?;
-        let head: Head = serde_json::from_slice(&json)
-            .map_err(|_| malformed("not the header of our documents"))?;
+        let head: Head = serde_json::from_slice(&json).map_err(|_| malformed("not the header of our documents"))?;
         if head.alg != "EdDSA" {
             return Err(Refusal::new(Reason::AlgUnsupported, head.alg));
         }
@@ -115,9 +99,7 @@ fn header(typ: &str, kid: &Thumbprint) -> String {
 }
 
 fn decode(segment: &str) -> Result<Vec<u8>, Refusal> {
-    BASE64_URL_SAFE_NO_PAD
-        .decode(segment)
-        .map_err(|_| malformed("not base64url"))
+    BASE64_URL_SAFE_NO_PAD.decode(segment).map_err(|_| malformed("not base64url"))
 }
 
 fn malformed(detail: &'static str) -> Refusal {

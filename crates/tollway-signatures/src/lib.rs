@@ -70,8 +70,7 @@ pub use algorithm::{Signer, Verifier};
 pub use component::{Component, Param};
 pub use components::{Components, FieldLines, Message};
 pub use directory::{
-    DIRECTORY_MEDIA_TYPE, DIRECTORY_PATH, Directory, DirectoryPolicy, sign_directory,
-    verify_directory,
+    DIRECTORY_MEDIA_TYPE, DIRECTORY_PATH, Directory, DirectoryPolicy, sign_directory, verify_directory,
 };
 pub use ed25519::{ED25519, PrivateKey, PublicKey};
 pub use input::{MAX_COMPONENTS, MAX_PARAM_TEXT, MAX_SIGNATURE_FIELD};

@@ -44,10 +44,7 @@ impl SignatureParams {
     /// These parameters with a nonce, which has to be random and fresh.
     #[must_use]
     pub fn with_nonce(self, nonce: impl Into<String>) -> Self {
-        Self {
-            nonce: Some(nonce.into()),
-            ..self
-        }
+        Self { nonce: Some(nonce.into()), ..self }
     }
 
     /// Appends the parameters in canonical form, each with its `;`.

@@ -93,9 +93,7 @@ impl Policy {
     pub fn request(agent: AgentPolicy) -> Self {
         Self {
             tags: vec![WEB_BOT_AUTH.to_owned(), AGENT_BROWSER_AUTH.to_owned()],
-            required: ["@method", "@authority", "@path", "@query"]
-                .map(Component::new)
-                .to_vec(),
+            required: ["@method", "@authority", "@path", "@query"].map(Component::new).to_vec(),
             whole_fields: Vec::new(),
             algorithms: vec![ED25519.to_owned()],
             max_lifetime: 300,
@@ -113,10 +111,7 @@ impl Policy {
         let of_request = ["@authority", "@path", "@method"].map(|name| Component::new(name).req());
         let mut policy = Self::request(AgentPolicy::default());
         policy.tags = vec![X402_RESPONSE.to_owned()];
-        policy.required = [Component::new("@status")]
-            .into_iter()
-            .chain(of_request)
-            .collect();
+        policy.required = [Component::new("@status")].into_iter().chain(of_request).collect();
         policy.whole_fields = vec![payment_field.to_owned()];
         policy.agent = AgentRule::None;
         policy
@@ -135,34 +130,21 @@ impl Policy {
     }
 
     /// Refuses when something that has to be covered is not.
-    pub(crate) fn check_coverage(
-        &self,
-        message: &dyn Components,
-        components: &[Component],
-    ) -> Result<(), Refusal> {
+    pub(crate) fn check_coverage(&self, message: &dyn Components, components: &[Component]) -> Result<(), Refusal> {
         for required in &self.required {
             if !components.contains(required) && !stands_for(components, required) {
-                return Err(Refusal::new(
-                    Reason::ComponentNotCovered,
-                    required.to_string(),
-                ));
+                return Err(Refusal::new(Reason::ComponentNotCovered, required.to_string()));
             }
         }
         for name in &self.whole_fields {
-            let lines = message.field(name).ok_or_else(|| {
-                Refusal::new(
-                    Reason::ComponentMissing,
-                    format!("the message has no {name}"),
-                )
-            })?;
+            let lines = message
+                .field(name)
+                .ok_or_else(|| Refusal::new(Reason::ComponentMissing, format!("the message has no {name}")))?;
             if lines.single().is_none() {
                 return Err(Refusal::new(Reason::FieldRepeated, name.clone()));
             }
             if !components.iter().any(|component| component.is_plain(name)) {
-                return Err(Refusal::new(
-                    Reason::ComponentNotCovered,
-                    format!("\"{name}\" as a whole"),
-                ));
+                return Err(Refusal::new(Reason::ComponentNotCovered, format!("\"{name}\" as a whole")));
             }
         }
         Ok(())
@@ -171,10 +153,8 @@ impl Policy {
 
 /// Whether `@target-uri` with the same parameters covers what `required` would.
 fn stands_for(components: &[Component], required: &Component) -> bool {
-    matches!(
-        required.name(),
-        "@scheme" | "@authority" | "@path" | "@query"
-    ) && components.iter().any(|component| {
-        component.name() == "@target-uri" && component.params() == required.params()
-    })
+    matches!(required.name(), "@scheme" | "@authority" | "@path" | "@query")
+        && components
+            .iter()
+            .any(|component| component.name() == "@target-uri" && component.params() == required.params())
 }

@@ -54,25 +54,17 @@ impl Unverified {
                 Err(refusal) => first_refusal = first_refusal.or(Some(refusal)),
             }
         }
-        Err(first_refusal.unwrap_or_else(|| {
-            Refusal::new(Reason::NoAcceptedTag, "no signature has an accepted tag")
-        }))
+        Err(first_refusal.unwrap_or_else(|| Refusal::new(Reason::NoAcceptedTag, "no signature has an accepted tag")))
     }
 
     /// Reads every signature whose tag the policy accepts, in order.
-    pub(crate) fn read_each(
-        message: &dyn Components,
-        policy: &Policy,
-    ) -> Result<Vec<Result<Self, Refusal>>, Refusal> {
+    pub(crate) fn read_each(message: &dyn Components, policy: &Policy) -> Result<Vec<Result<Self, Refusal>>, Refusal> {
         let input_value = value(message, header::SIGNATURE_INPUT)?;
         let signature_value = value(message, header::SIGNATURE)?;
         let inputs = input::parse(&input_value)?;
         let chosen: Vec<bool> = inputs.iter().map(|input| accepts(policy, input)).collect();
         if chosen.iter().filter(|chosen| **chosen).count() > policy.max_signatures {
-            return Err(Refusal::new(
-                Reason::TooManySignatures,
-                format!("more than {}", policy.max_signatures),
-            ));
+            return Err(Refusal::new(Reason::TooManySignatures, format!("more than {}", policy.max_signatures)));
         }
         if let Some(label) = repeated(&inputs, &chosen) {
             return Err(Refusal::new(
@@ -107,44 +99,19 @@ impl Unverified {
         check_nonce(policy, nonce.as_deref())?;
         let keyid: Thumbprint = keyid.parse()?;
         if keyid.is_published_test_key() && !policy.allow_test_keys {
-            return Err(Refusal::new(
-                Reason::TestKey,
-                "the private half of this key is public",
-            ));
+            return Err(Refusal::new(Reason::TestKey, "the private half of this key is public"));
         }
         let signature = signature_field::read(signature_value, input.label)?
             .try_into()
-            .map_err(|_| {
-                Refusal::new(
-                    Reason::MalformedSignature,
-                    "a signature of 64 bytes is expected",
-                )
-            })?;
+            .map_err(|_| Refusal::new(Reason::MalformedSignature, "a signature of 64 bytes is expected"))?;
         policy.check_coverage(message, &components)?;
         let agent = match policy.agent {
-            AgentRule::Required(rule) => Some(signature_agent::read(
-                message,
-                input.label,
-                &components,
-                rule,
-            )?),
+            AgentRule::Required(rule) => Some(signature_agent::read(message, input.label, &components, rule)?),
             AgentRule::None => None,
         };
         let base = base::build_checked(message, &components, &input.canonical)?;
         let label = input.label.to_owned();
-        Ok(Self {
-            label,
-            components,
-            base,
-            signature,
-            keyid,
-            alg,
-            created,
-            expires,
-            nonce,
-            tag,
-            agent,
-        })
+        Ok(Self { label, components, base, signature, keyid, alg, created, expires, nonce, tag, agent })
     }
 
     /// The agent the signature names and covers; `None` where the policy asks for none.
@@ -199,9 +166,7 @@ impl Unverified {
 }
 
 fn value<'a>(message: &'a dyn Components, name: &'static str) -> Result<Cow<'a, [u8]>, Refusal> {
-    let lines = message
-        .field(name)
-        .ok_or_else(|| Refusal::new(Reason::MissingSignature, format!("no {name}")))?;
+    let lines = message.field(name).ok_or_else(|| Refusal::new(Reason::MissingSignature, format!("no {name}")))?;
     Ok(structured::join(&lines))
 }
 
@@ -212,11 +177,7 @@ fn accepts(policy: &Policy, input: &Input<'_>) -> bool {
 /// A chosen label that another entry repeats, whatever that other's tag: the standard's "last one wins" would let a
 /// proxy's entry replace the one that was judged.
 fn repeated<'de>(inputs: &[Input<'de>], chosen: &[bool]) -> Option<&'de str> {
-    let mut own = inputs
-        .iter()
-        .zip(chosen)
-        .filter(|(_, chosen)| **chosen)
-        .map(|(input, _)| input.label);
+    let mut own = inputs.iter().zip(chosen).filter(|(_, chosen)| **chosen).map(|(input, _)| input.label);
     own.find(|label| inputs.iter().filter(|input| input.label == *label).count() > 1)
 }
 
@@ -231,14 +192,10 @@ fn check_algorithm(policy: &Policy, alg: Option<&str>) -> Result<(), Refusal> {
 
 fn check_lifetime(policy: &Policy, created: u64, expires: u64) -> Result<(), Refusal> {
     match expires.checked_sub(created) {
-        None | Some(0) => Err(Refusal::new(
-            Reason::ExpiresBeforeCreated,
-            "expires has to be later than created",
-        )),
-        Some(lifetime) if lifetime > policy.max_lifetime => Err(Refusal::new(
-            Reason::LifetimeTooLong,
-            format!("{lifetime} s, at most {} s", policy.max_lifetime),
-        )),
+        None | Some(0) => Err(Refusal::new(Reason::ExpiresBeforeCreated, "expires has to be later than created")),
+        Some(lifetime) if lifetime > policy.max_lifetime => {
+            Err(Refusal::new(Reason::LifetimeTooLong, format!("{lifetime} s, at most {} s", policy.max_lifetime)))
+        }
         Some(_) => Ok(()),
     }
 }

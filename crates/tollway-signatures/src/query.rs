@@ -53,23 +53,12 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_standard_hold() {
-        let query = "var=this%20is%20a%20big%0Amultiline%20value&bar=with+plus+whitespace&fa%C3%A7ade%22%3A%20=something";
-        assert_eq!(
-            single(query, "var").as_deref(),
-            Some("this%20is%20a%20big%0Amultiline%20value")
-        );
-        assert_eq!(
-            single(query, "bar").as_deref(),
-            Some("with%20plus%20whitespace")
-        );
-        assert_eq!(
-            single(query, "fa%C3%A7ade%22%3A%20").as_deref(),
-            Some("something")
-        );
-        assert_eq!(
-            single("param=value&foo=bar&baz=batman&qux=", "qux").as_deref(),
-            Some("")
-        );
+        let query =
+            "var=this%20is%20a%20big%0Amultiline%20value&bar=with+plus+whitespace&fa%C3%A7ade%22%3A%20=something";
+        assert_eq!(single(query, "var").as_deref(), Some("this%20is%20a%20big%0Amultiline%20value"));
+        assert_eq!(single(query, "bar").as_deref(), Some("with%20plus%20whitespace"));
+        assert_eq!(single(query, "fa%C3%A7ade%22%3A%20").as_deref(), Some("something"));
+        assert_eq!(single("param=value&foo=bar&baz=batman&qux=", "qux").as_deref(), Some(""));
     }
 
     #[test]

@@ -51,32 +51,16 @@ pub fn sign(
 
 fn check(label: &str, params: &SignatureParams, key: &dyn Signer) -> Result<(), Refusal> {
     if sfv::KeyRef::from_str(label).is_err() {
-        return Err(Refusal::new(
-            Reason::MalformedSignatureInput,
-            "the label is not a structured-field key",
-        ));
+        return Err(Refusal::new(Reason::MalformedSignatureInput, "the label is not a structured-field key"));
     }
     if params.expires <= params.created {
-        return Err(Refusal::new(
-            Reason::ExpiresBeforeCreated,
-            "expires has to be later than created",
-        ));
+        return Err(Refusal::new(Reason::ExpiresBeforeCreated, "expires has to be later than created"));
     }
-    if params
-        .alg
-        .as_deref()
-        .is_some_and(|alg| alg != key.algorithm())
-    {
-        return Err(Refusal::new(
-            Reason::AlgMismatch,
-            format!("the key is for {}", key.algorithm()),
-        ));
+    if params.alg.as_deref().is_some_and(|alg| alg != key.algorithm()) {
+        return Err(Refusal::new(Reason::AlgMismatch, format!("the key is for {}", key.algorithm())));
     }
     if params.keyid != key.thumbprint().to_string() {
-        return Err(Refusal::new(
-            Reason::ThumbprintMismatch,
-            format!("the key is {}", key.thumbprint()),
-        ));
+        return Err(Refusal::new(Reason::ThumbprintMismatch, format!("the key is {}", key.thumbprint())));
     }
     Ok(())
 }

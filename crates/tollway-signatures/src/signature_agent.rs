@@ -3,9 +3,7 @@
 
 use std::convert::Infallible;
 
-use sfv::visitor::{
-    DictionaryVisitor, EntryVisitor, Ignored, InnerListVisitor, ItemVisitor, ParameterVisitor,
-};
+use sfv::visitor::{DictionaryVisitor, EntryVisitor, Ignored, InnerListVisitor, ItemVisitor, ParameterVisitor};
 use sfv::{BareItemFromInput, KeyRef, Parser};
 use tollway_protocol::{Reason, Refusal, header};
 
@@ -27,15 +25,10 @@ pub(crate) fn read(
     let lines = message
         .field(header::SIGNATURE_AGENT)
         .ok_or_else(|| Refusal::new(Reason::AgentMissing, "no Signature-Agent"))?;
-    let line = lines
-        .single()
-        .ok_or_else(|| Refusal::new(Reason::FieldRepeated, header::SIGNATURE_AGENT))?;
+    let line = lines.single().ok_or_else(|| Refusal::new(Reason::FieldRepeated, header::SIGNATURE_AGENT))?;
     let value = structured::trim(line);
     if value.is_empty() {
-        return Err(Refusal::new(
-            Reason::AgentMissing,
-            "Signature-Agent is empty",
-        ));
+        return Err(Refusal::new(Reason::AgentMissing, "Signature-Agent is empty"));
     }
     if value.len() > MAX_AGENT_FIELD {
         return Err(malformed("longer than 2 KiB"));
@@ -61,15 +54,8 @@ enum Coverage<'a> {
 }
 
 fn covered(components: &[Component]) -> Result<Coverage<'_>, Refusal> {
-    let not_covered = || {
-        Refusal::new(
-            Reason::AgentNotCovered,
-            "the signature does not cover Signature-Agent",
-        )
-    };
-    let mut agents = components
-        .iter()
-        .filter(|component| component.name() == header::SIGNATURE_AGENT);
+    let not_covered = || Refusal::new(Reason::AgentNotCovered, "the signature does not cover Signature-Agent");
+    let mut agents = components.iter().filter(|component| component.name() == header::SIGNATURE_AGENT);
     let agent = agents.next().ok_or_else(not_covered)?;
     if agents.next().is_some() {
         return Err(malformed("the signature covers more than one agent"));
@@ -107,15 +93,10 @@ fn dictionary(value: &[u8], covered: Coverage<'_>, label: &str) -> Result<Found,
     let mut own = members.into_iter().filter(|member| member.key == key);
     let member = own.next().ok_or_else(|| missing_member(key))?;
     if own.next().is_some() {
-        return Err(Refusal::new(
-            Reason::FieldRepeated,
-            format!("agent {key} is there more than once"),
-        ));
+        return Err(Refusal::new(Reason::FieldRepeated, format!("agent {key} is there more than once")));
     }
     match member.found()? {
-        Found::Key if matches!(covered, Coverage::Member(_)) => {
-            Err(malformed("a quoted URL is expected"))
-        }
+        Found::Key if matches!(covered, Coverage::Member(_)) => Err(malformed("a quoted URL is expected")),
         found => Ok(found),
     }
 }
@@ -135,11 +116,7 @@ enum Value {
 
 impl<'de> AgentMember<'de> {
     fn new(key: &'de str) -> Self {
-        Self {
-            key,
-            value: Value::Other,
-            other_type: false,
-        }
+        Self { key, value: Value::Other, other_type: false }
     }
 
     fn found(self) -> Result<Found, Refusal> {
@@ -184,10 +161,7 @@ impl<'de> ItemVisitor<'de> for &mut AgentMember<'de> {
     type Out = ();
     type Error = Infallible;
 
-    fn bare_item(
-        self,
-        item: BareItemFromInput<'de>,
-    ) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
+    fn bare_item(self, item: BareItemFromInput<'de>) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
         self.value = match item {
             BareItemFromInput::String(text) => Value::Text(text.as_str().to_owned()),
             BareItemFromInput::Boolean(true) => Value::Key,
@@ -201,11 +175,7 @@ impl<'de> ParameterVisitor<'de> for &mut AgentMember<'de> {
     type Out = ();
     type Error = Infallible;
 
-    fn parameter(
-        &mut self,
-        key: &'de KeyRef,
-        value: BareItemFromInput<'de>,
-    ) -> Result<(), Infallible> {
+    fn parameter(&mut self, key: &'de KeyRef, value: BareItemFromInput<'de>) -> Result<(), Infallible> {
         let directory = match &value {
             BareItemFromInput::String(text) => text.as_str() == "directory",
             BareItemFromInput::Token(token) => token.as_str() == "directory",
@@ -225,8 +195,5 @@ fn malformed(detail: &'static str) -> Refusal {
 }
 
 fn missing_member(key: &str) -> Refusal {
-    Refusal::new(
-        Reason::ComponentMissing,
-        format!("Signature-Agent has no member {key}"),
-    )
+    Refusal::new(Reason::ComponentMissing, format!("Signature-Agent has no member {key}"))
 }

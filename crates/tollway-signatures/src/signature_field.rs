@@ -2,9 +2,7 @@
 
 use std::convert::Infallible;
 
-use sfv::visitor::{
-    DictionaryVisitor, EntryVisitor, Ignored, InnerListVisitor, ItemVisitor, ParameterVisitor,
-};
+use sfv::visitor::{DictionaryVisitor, EntryVisitor, Ignored, InnerListVisitor, ItemVisitor, ParameterVisitor};
 use sfv::{BareItemFromInput, KeyRef, Parser};
 use tollway_protocol::{Reason, Refusal};
 
@@ -13,34 +11,17 @@ use crate::input::MAX_SIGNATURE_FIELD;
 /// The bytes that a `Signature` value holds under `label`.
 pub(crate) fn read(value: &[u8], label: &str) -> Result<Vec<u8>, Refusal> {
     if value.len() > MAX_SIGNATURE_FIELD {
-        return Err(Refusal::new(
-            Reason::MalformedSignature,
-            "longer than 8 KiB",
-        ));
+        return Err(Refusal::new(Reason::MalformedSignature, "longer than 8 KiB"));
     }
-    let visitor = SignatureVisitor {
-        label,
-        found: 0,
-        bytes: None,
-        has_params: false,
-    };
+    let visitor = SignatureVisitor { label, found: 0, bytes: None, has_params: false };
     let found = Parser::new(value)
         .parse_dictionary_with_visitor(visitor)
         .map_err(|error| Refusal::new(Reason::MalformedSignature, error.to_string()))?;
     match (found.found, found.bytes) {
-        (0, _) => Err(Refusal::new(
-            Reason::LabelMismatch,
-            format!("no signature under label {label}"),
-        )),
+        (0, _) => Err(Refusal::new(Reason::LabelMismatch, format!("no signature under label {label}"))),
         (1, Some(bytes)) if !found.has_params => Ok(bytes),
-        (1, _) => Err(Refusal::new(
-            Reason::MalformedSignature,
-            "a plain byte sequence (:base64:) is expected",
-        )),
-        _ => Err(Refusal::new(
-            Reason::MalformedSignature,
-            format!("label {label} is there more than once"),
-        )),
+        (1, _) => Err(Refusal::new(Reason::MalformedSignature, "a plain byte sequence (:base64:) is expected")),
+        _ => Err(Refusal::new(Reason::MalformedSignature, format!("label {label} is there more than once"))),
     }
 }
 
@@ -84,10 +65,7 @@ impl<'de> ItemVisitor<'de> for &mut SignatureVisitor<'_> {
     type Out = ();
     type Error = Infallible;
 
-    fn bare_item(
-        self,
-        item: BareItemFromInput<'de>,
-    ) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
+    fn bare_item(self, item: BareItemFromInput<'de>) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
         if let BareItemFromInput::ByteSequence(bytes) = item {
             self.bytes = Some(bytes);
         }

@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt::{self, Write as _};
 
-use sfv::visitor::{
-    DictionaryVisitor, EntryVisitor, InnerListVisitor, ItemVisitor, ParameterVisitor,
-};
+use sfv::visitor::{DictionaryVisitor, EntryVisitor, InnerListVisitor, ItemVisitor, ParameterVisitor};
 use sfv::{BareItemFromInput, FieldType as _, ItemSerializer, KeyRef, Parser};
 use tollway_protocol::header;
 
@@ -55,14 +53,8 @@ pub(crate) fn push_param(out: &mut String, key: &str, value: &BareItemFromInput<
 
 /// A line without the white space round it.
 pub(crate) fn trim(line: &[u8]) -> &[u8] {
-    let start = line
-        .iter()
-        .position(|byte| !matches!(byte, b' ' | b'\t'))
-        .unwrap_or(line.len());
-    let end = line
-        .iter()
-        .rposition(|byte| !matches!(byte, b' ' | b'\t'))
-        .map_or(start, |last| last + 1);
+    let start = line.iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
+    let end = line.iter().rposition(|byte| !matches!(byte, b' ' | b'\t')).map_or(start, |last| last + 1);
     &line[start..end]
 }
 
@@ -95,13 +87,7 @@ pub(crate) enum Member {
 
 /// The member `key` of the dictionary in `value`, in strict serialisation (RFC 9421, section 2.1.2).
 pub(crate) fn member(value: &[u8], key: &str) -> Member {
-    let visitor = MemberVisitor {
-        key,
-        found: 0,
-        text: String::new(),
-        params: Vec::new(),
-        repeated: false,
-    };
+    let visitor = MemberVisitor { key, found: 0, text: String::new(), params: Vec::new(), repeated: false };
     match Parser::new(value).parse_dictionary_with_visitor(visitor) {
         Err(_) => Member::Malformed,
         Ok(done) if done.found == 0 => Member::Absent,
@@ -113,10 +99,7 @@ pub(crate) fn member(value: &[u8], key: &str) -> Member {
 /// The strict serialisation of a whole field, or `None` if the field's type is not known or its value malformed.
 pub(crate) fn strict(name: &str, value: &[u8]) -> Option<String> {
     match field_type(name)? {
-        Type::Dictionary => Parser::new(value)
-            .parse::<sfv::Dictionary>()
-            .ok()?
-            .serialize(),
+        Type::Dictionary => Parser::new(value).parse::<sfv::Dictionary>().ok()?.serialize(),
         Type::List => Parser::new(value).parse::<sfv::List>().ok()?.serialize(),
         Type::Item => Some(Parser::new(value).parse::<sfv::Item>().ok()?.serialize()),
     }
@@ -131,20 +114,14 @@ enum Type {
 /// The structured fields whose type is registered; `;sf` on any other field would be a guess.
 fn field_type(name: &str) -> Option<Type> {
     Some(match name {
-        header::SIGNATURE
-        | header::SIGNATURE_INPUT
-        | header::ACCEPT_SIGNATURE
-        | header::CONTENT_DIGEST => Type::Dictionary,
-        header::PAYMENT
-        | "repr-digest"
-        | "want-content-digest"
-        | "want-repr-digest"
-        | "priority" => Type::Dictionary,
+        header::SIGNATURE | header::SIGNATURE_INPUT | header::ACCEPT_SIGNATURE | header::CONTENT_DIGEST => {
+            Type::Dictionary
+        }
+        header::PAYMENT | "repr-digest" | "want-content-digest" | "want-repr-digest" | "priority" => Type::Dictionary,
         "accept-ch" | "cache-status" | "proxy-status" | "client-cert-chain" => Type::List,
-        "client-cert"
-        | "cross-origin-opener-policy"
-        | "cross-origin-embedder-policy"
-        | "origin-agent-cluster" => Type::Item,
+        "client-cert" | "cross-origin-opener-policy" | "cross-origin-embedder-policy" | "origin-agent-cluster" => {
+            Type::Item
+        }
         _ => return None,
     })
 }
@@ -167,10 +144,7 @@ impl<'de> DictionaryVisitor<'de> for MemberVisitor<'_, 'de> {
         }
         self.found = self.found.saturating_add(1);
         self.text.clear();
-        Ok(Some(Value {
-            member: self,
-            in_list: false,
-        }))
+        Ok(Some(Value { member: self, in_list: false }))
     }
 
     fn finish(self) -> Result<Self, Infallible> {
@@ -205,10 +179,7 @@ impl<'de> InnerListVisitor<'de> for Value<'_, '_, 'de> {
             self.member.text.push(' ');
         }
         self.in_list = true;
-        Ok(Value {
-            member: &mut *self.member,
-            in_list: false,
-        })
+        Ok(Value { member: &mut *self.member, in_list: false })
     }
 
     fn finish(self) -> Result<impl ParameterVisitor<'de>, Infallible> {
@@ -222,10 +193,7 @@ impl<'de> ItemVisitor<'de> for Value<'_, '_, 'de> {
     type Out = ();
     type Error = Infallible;
 
-    fn bare_item(
-        self,
-        item: BareItemFromInput<'de>,
-    ) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
+    fn bare_item(self, item: BareItemFromInput<'de>) -> Result<impl ParameterVisitor<'de, Out = ()>, Infallible> {
         push_bare(&mut self.member.text, &item);
         self.member.params.clear();
         Ok(self)
@@ -236,11 +204,7 @@ impl<'de> ParameterVisitor<'de> for Value<'_, '_, 'de> {
     type Out = ();
     type Error = Infallible;
 
-    fn parameter(
-        &mut self,
-        key: &'de KeyRef,
-        value: BareItemFromInput<'de>,
-    ) -> Result<(), Infallible> {
+    fn parameter(&mut self, key: &'de KeyRef, value: BareItemFromInput<'de>) -> Result<(), Infallible> {
         self.member.repeated |= self.member.params.contains(&key.as_str());
         self.member.params.push(key.as_str());
         push_param(&mut self.member.text, key.as_str(), &value);

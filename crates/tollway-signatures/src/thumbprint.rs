@@ -21,10 +21,7 @@ static PUBLISHED: LazyLock<[Thumbprint; 3]> = LazyLock::new(|| {
         "oD0HwocPBSfpNy5W3bpJeyFGY_IQ_YpqxSjQ3Yd-CLA",
         "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
     ]
-    .map(|text| {
-        text.parse()
-            .expect("each of the three is 32 bytes in base64url")
-    })
+    .map(|text| text.parse().expect("each of the three is 32 bytes in base64url"))
 });
 
 impl Thumbprint {
@@ -58,9 +55,8 @@ impl Thumbprint {
 impl fmt::Display for Thumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0; 43];
-        let length = BASE64_URL_SAFE_NO_PAD
-            .encode_slice(self.0, &mut text)
-            .expect("32 bytes fill exactly 43 characters");
+        let length =
+            BASE64_URL_SAFE_NO_PAD.encode_slice(self.0, &mut text).expect("32 bytes fill exactly 43 characters");
         f.write_str(std::str::from_utf8(&text[..length]).expect("base64 is ASCII"))
     }
 }
@@ -79,10 +75,7 @@ impl FromStr for Thumbprint {
         let mut bytes = [0; 32];
         match BASE64_URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
             Ok(32) => Ok(Self(bytes)),
-            _ => Err(Refusal::new(
-                Reason::ParamType,
-                "not a SHA-256 JWK thumbprint in base64url",
-            )),
+            _ => Err(Refusal::new(Reason::ParamType, "not a SHA-256 JWK thumbprint in base64url")),
         }
     }
 }
@@ -107,14 +100,9 @@ mod tests {
 
     #[test]
     fn rfc_8037_a3_thumbprint() {
-        let x = BASE64_URL_SAFE_NO_PAD
-            .decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo")
-            .unwrap();
+        let x = BASE64_URL_SAFE_NO_PAD.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo").unwrap();
         let thumbprint = Thumbprint::of_ed25519(&x.try_into().unwrap());
-        assert_eq!(
-            thumbprint.to_string(),
-            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
-        );
+        assert_eq!(thumbprint.to_string(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
         assert!(thumbprint.is_published_test_key());
     }
 
@@ -123,15 +111,7 @@ mod tests {
         let good = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k";
         assert!(good.parse::<Thumbprint>().is_ok());
         let loose_bits = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4l";
-        for bad in [
-            "",
-            "k",
-            "ba3e64==",
-            &good[..42],
-            &format!("{good}="),
-            &format!("{good}A"),
-            loose_bits,
-        ] {
+        for bad in ["", "k", "ba3e64==", &good[..42], &format!("{good}="), &format!("{good}A"), loose_bits] {
             assert!(bad.parse::<Thumbprint>().is_err(), "{bad}");
         }
     }

@@ -31,12 +31,7 @@ pub struct Verified {
 ///
 /// # Errors
 /// Those of [`Unverified::read`], [`Keys::key`], [`Unverified::verify`] and [`Verified::in_window`].
-pub fn verify(
-    message: &dyn Components,
-    policy: &Policy,
-    now: u64,
-    keys: &dyn Keys,
-) -> Result<Verified, Refusal> {
+pub fn verify(message: &dyn Components, policy: &Policy, now: u64, keys: &dyn Keys) -> Result<Verified, Refusal> {
     let presented = Unverified::read(message, policy)?;
     let key = keys.key(presented.agent(), presented.keyid())?;
     let verified = presented.verify(&key)?;
@@ -47,21 +42,11 @@ pub fn verify(
 impl Verified {
     /// The one way to a `Verified`.
     pub(crate) fn new(presented: Unverified, key: &dyn Verifier) -> Result<Self, Refusal> {
-        if presented
-            .alg
-            .as_deref()
-            .is_some_and(|alg| alg != key.algorithm())
-        {
-            return Err(Refusal::new(
-                Reason::AlgMismatch,
-                format!("the key is for {}", key.algorithm()),
-            ));
+        if presented.alg.as_deref().is_some_and(|alg| alg != key.algorithm()) {
+            return Err(Refusal::new(Reason::AlgMismatch, format!("the key is for {}", key.algorithm())));
         }
         if key.thumbprint() != &presented.keyid {
-            return Err(Refusal::new(
-                Reason::ThumbprintMismatch,
-                format!("the key is {}", key.thumbprint()),
-            ));
+            return Err(Refusal::new(Reason::ThumbprintMismatch, format!("the key is {}", key.thumbprint())));
         }
         key.verify(presented.base.as_bytes(), &presented.signature)?;
         Ok(Self { presented })
@@ -133,16 +118,10 @@ impl Verified {
     /// `created_in_future`, `expired`.
     pub fn in_window(&self, now: u64, skew: u64) -> Result<(), Refusal> {
         if self.created() > now.saturating_add(skew) {
-            return Err(Refusal::new(
-                Reason::CreatedInFuture,
-                format!("created {}", self.created()),
-            ));
+            return Err(Refusal::new(Reason::CreatedInFuture, format!("created {}", self.created())));
         }
         if now > self.expires().saturating_add(skew) {
-            return Err(Refusal::new(
-                Reason::Expired,
-                format!("expired {}", self.expires()),
-            ));
+            return Err(Refusal::new(Reason::Expired, format!("expired {}", self.expires())));
         }
         Ok(())
     }

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tollway_ledger::{
-    AgentId, AgentTerms, Books, CommitmentId, Delivery, Evidence, Fingerprint, PostOutcome,
-    PriceProof, Reserve, Sale,
+    AgentId, AgentTerms, Books, CommitmentId, Delivery, Evidence, Fingerprint, PostOutcome, PriceProof, Reserve, Sale,
 };
 use tollway_protocol::{Amount, Asset, Dress, Scale};
 use tollway_store::{OpenOptions, SqliteBooks};
@@ -51,10 +50,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let millis = start.elapsed().as_millis().max(1);
     let rate = u128::from(charged) * 1_000 / millis;
     let batches = books.batches();
-    writeln!(
-        std::io::stdout(),
-        "{charged} sales in {millis} ms: {rate}/s, {batches} commits"
-    )?;
+    writeln!(std::io::stdout(), "{charged} sales in {millis} ms: {rate}/s, {batches} commits")?;
     Ok(())
 }
 
@@ -62,15 +58,8 @@ async fn buy(books: &SqliteBooks, sale: Sale) -> bool {
     let Ok(Reserve::Reserved(reservation)) = books.reserve(sale, NOW).await else {
         return false;
     };
-    let delivery = Delivery {
-        status: 200,
-        bytes: Some(20_000),
-        ..Delivery::default()
-    };
-    matches!(
-        books.post(reservation, delivery, NOW).await,
-        Ok(PostOutcome::Posted(_))
-    )
+    let delivery = Delivery { status: 200, bytes: Some(20_000), ..Delivery::default() };
+    matches!(books.post(reservation, delivery, NOW).await, Ok(PostOutcome::Posted(_)))
 }
 
 fn sale(agent: &AgentId, number: u64) -> Sale {
@@ -93,9 +82,6 @@ fn sale(agent: &AgentId, number: u64) -> Sale {
         offer: Some("w5yAn3vVkVYzTqjXcG1p4g".into()),
         terms: None,
         price_proof: PriceProof::BuyerSigned,
-        evidence: Evidence {
-            base,
-            signature: [9; 64],
-        },
+        evidence: Evidence { base, signature: [9; 64] },
     }
 }

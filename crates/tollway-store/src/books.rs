@@ -11,10 +11,9 @@ use tollway_ledger::closing::{Closing, plan_close};
 use tollway_ledger::read::{glance, lines, lookup};
 use tollway_ledger::reserving::{claimed, done, posted, reserve, unexpected};
 use tollway_ledger::{
-    AccountView, AgentId, AgentTerms, Books, BooksError, CheckpointSigner, Claim, CloseOutcome,
-    CommitmentId, Delivery, DeliveryNote, Document, DocumentKind, Entry, ExposureTable, Hash,
-    Ledger, Line, Outcome, Period, PostOutcome, Recorded, Reservation, Reserve, Sale, Sequence,
-    Statement, StatementFilter,
+    AccountView, AgentId, AgentTerms, Books, BooksError, CheckpointSigner, Claim, CloseOutcome, CommitmentId, Delivery,
+    DeliveryNote, Document, DocumentKind, Entry, ExposureTable, Hash, Ledger, Line, Outcome, Period, PostOutcome,
+    Recorded, Reservation, Reserve, Sale, Sequence, Statement, StatementFilter,
 };
 use tollway_protocol::{Asset, Scale};
 
@@ -88,11 +87,7 @@ impl SqliteBooks {
         done(self.run(Task::LimitPages(pages), 0).await?)
     }
 
-    fn start(
-        path: &Path,
-        ledger: Option<&Ledger>,
-        options: &OpenOptions,
-    ) -> Result<Self, BooksError> {
+    fn start(path: &Path, ledger: Option<&Ledger>, options: &OpenOptions) -> Result<Self, BooksError> {
         let (connection, ledger) = schema::open(path, ledger, options.busy_wait)?;
         if let Some(pages) = options.max_pages {
             schema::limit_pages(&connection, pages)?;
@@ -110,9 +105,7 @@ impl SqliteBooks {
         let thread = std::thread::Builder::new()
             .name("books-writer".to_owned())
             .spawn(move || writer.run(jobs))
-            .map_err(|error| BooksError::Unavailable {
-                detail: error.to_string(),
-            })?;
+            .map_err(|error| BooksError::Unavailable { detail: error.to_string() })?;
         let path = path.to_owned();
         let (busy_wait, nonces) = (options.busy_wait, options.nonce_capacity);
         Ok(Self {
@@ -135,30 +128,20 @@ impl SqliteBooks {
                 // Who asked may have left; a plan changes nothing.
                 let _ = reply.send(readers.read(|records| plan_close(records, period, now)));
             })
-            .map_err(|error| BooksError::Unavailable {
-                detail: error.to_string(),
-            })?;
+            .map_err(|error| BooksError::Unavailable { detail: error.to_string() })?;
         answer.await.map_err(|_| stopped())?
     }
 
     async fn run(&self, task: Task, now: u64) -> Result<Outcome, BooksError> {
         let (reply, answer) = oneshot::channel();
-        let gone = || BooksError::Unavailable {
-            detail: "the writer has stopped".to_owned(),
-        };
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        queue
-            .send(Job { task, now, reply })
-            .await
-            .map_err(|_| stopped())?;
+        queue.send(Job { task, now, reply }).await.map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
     }
 }
 
 fn stopped() -> BooksError {
-    BooksError::Unavailable {
-        detail: "the thread that answers has stopped".to_owned(),
-    }
+    BooksError::Unavailable { detail: "the thread that answers has stopped".to_owned() }
 }
 
 impl Drop for SqliteBooks {
@@ -182,9 +165,7 @@ impl Books for SqliteBooks {
     }
 
     async fn reserve(&self, sale: Sale, now: u64) -> Result<Reserve, BooksError> {
-        reserve(&self.table, &self.ledger, sale, now, |sale| {
-            self.readers.read(|records| glance(records, sale, now))
-        })
+        reserve(&self.table, &self.ledger, sale, now, |sale| self.readers.read(|records| glance(records, sale, now)))
     }
 
     async fn claim(&self, reservation: Reservation, now: u64) -> Result<Claim, BooksError> {
@@ -192,37 +173,19 @@ impl Books for SqliteBooks {
         claimed(self.run(Task::Claim(reservation), now).await?, id)
     }
 
-    async fn post(
-        &self,
-        reservation: Reservation,
-        delivery: Delivery,
-        now: u64,
-    ) -> Result<PostOutcome, BooksError> {
+    async fn post(&self, reservation: Reservation, delivery: Delivery, now: u64) -> Result<PostOutcome, BooksError> {
         posted(self.run(Task::Post(reservation, delivery), now).await?)
     }
 
-    async fn post_claim(
-        &self,
-        claim: Claim,
-        delivery: Delivery,
-        now: u64,
-    ) -> Result<PostOutcome, BooksError> {
-        posted(
-            self.run(Task::PostClaim(*claim.id(), delivery), now)
-                .await?,
-        )
+    async fn post_claim(&self, claim: Claim, delivery: Delivery, now: u64) -> Result<PostOutcome, BooksError> {
+        posted(self.run(Task::PostClaim(*claim.id(), delivery), now).await?)
     }
 
     async fn void_claim(&self, claim: Claim, now: u64) -> Result<(), BooksError> {
         done(self.run(Task::VoidClaim(*claim.id()), now).await?)
     }
 
-    async fn delivery_note(
-        &self,
-        id: &CommitmentId,
-        note: DeliveryNote,
-        now: u64,
-    ) -> Result<(), BooksError> {
+    async fn delivery_note(&self, id: &CommitmentId, note: DeliveryNote, now: u64) -> Result<(), BooksError> {
         done(self.run(Task::Note(*id, note), now).await?)
     }
 
@@ -241,16 +204,8 @@ impl Books for SqliteBooks {
         done(self.run(Task::PutAgent(terms), now).await?)
     }
 
-    async fn agent_block(
-        &self,
-        agent: &AgentId,
-        blocked: bool,
-        now: u64,
-    ) -> Result<(), BooksError> {
-        done(
-            self.run(Task::BlockAgent(agent.clone(), blocked), now)
-                .await?,
-        )
+    async fn agent_block(&self, agent: &AgentId, blocked: bool, now: u64) -> Result<(), BooksError> {
+        done(self.run(Task::BlockAgent(agent.clone(), blocked), now).await?)
     }
 
     async fn agents(&self, now: u64) -> Result<Vec<AccountView>, BooksError> {
@@ -267,23 +222,14 @@ impl Books for SqliteBooks {
         Ok(account.map(|account| account.view(self.table.reserved(agent), now)))
     }
 
-    async fn document_put(
-        &self,
-        kind: DocumentKind,
-        id: &str,
-        body: Vec<u8>,
-        now: u64,
-    ) -> Result<Hash, BooksError> {
+    async fn document_put(&self, kind: DocumentKind, id: &str, body: Vec<u8>, now: u64) -> Result<Hash, BooksError> {
         // Most puts repeat what is there: those need no write.
         let hash = Hash::of(&body);
         let known = self.readers.read(|records| records.document(kind, id))?;
         if known.is_some_and(|document| document.hash == hash) {
             return Ok(hash);
         }
-        match self
-            .run(Task::PutDocument(kind, id.to_owned(), body), now)
-            .await?
-        {
+        match self.run(Task::PutDocument(kind, id.to_owned(), body), now).await? {
             Outcome::Kept(hash) => Ok(hash),
             Outcome::Refused(refusal) => Err(refusal.into()),
             other => Err(unexpected(&other)),
@@ -298,12 +244,7 @@ impl Books for SqliteBooks {
         self.readers.read(|records| records.documents(kind, since))
     }
 
-    async fn close(
-        &self,
-        period: Period,
-        now: u64,
-        signer: &dyn CheckpointSigner,
-    ) -> Result<CloseOutcome, BooksError> {
+    async fn close(&self, period: Period, now: u64, signer: &dyn CheckpointSigner) -> Result<CloseOutcome, BooksError> {
         loop {
             let plan = match self.plan(period, now).await? {
                 Closing::Already(outcome) => return Ok(*outcome),
@@ -318,15 +259,8 @@ impl Books for SqliteBooks {
         }
     }
 
-    async fn statement(
-        &self,
-        agent: &AgentId,
-        period: &Period,
-    ) -> Result<Option<Statement>, BooksError> {
-        let filter = StatementFilter {
-            agent: Some(agent.clone()),
-            period: Some(*period),
-        };
+    async fn statement(&self, agent: &AgentId, period: &Period) -> Result<Option<Statement>, BooksError> {
+        let filter = StatementFilter { agent: Some(agent.clone()), period: Some(*period) };
         let statements = self.readers.read(|records| records.statements(&filter))?;
         Ok(statements.into_iter().next())
     }
@@ -335,14 +269,8 @@ impl Books for SqliteBooks {
         self.readers.read(|records| records.statements(&filter))
     }
 
-    async fn lines(
-        &self,
-        statement: &Statement,
-        after: Sequence,
-        limit: usize,
-    ) -> Result<Vec<Line>, BooksError> {
-        self.readers
-            .read(|records| lines(records, statement, after, limit))
+    async fn lines(&self, statement: &Statement, after: Sequence, limit: usize) -> Result<Vec<Line>, BooksError> {
+        self.readers.read(|records| lines(records, statement, after, limit))
     }
 
     async fn entries(&self, from: Sequence, limit: usize) -> Result<Vec<Entry>, BooksError> {

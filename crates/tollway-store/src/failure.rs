@@ -18,7 +18,5 @@ pub(crate) fn failure(error: rusqlite::Error) -> BooksError {
 }
 
 pub(crate) fn damaged(what: &str) -> BooksError {
-    BooksError::Corrupt {
-        detail: format!("{what} does not read back"),
-    }
+    BooksError::Corrupt { detail: format!("{what} does not read back") }
 }

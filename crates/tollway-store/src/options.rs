@@ -40,10 +40,6 @@ impl OpenOptions {
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
-        Ledger {
-            seller: self.seller.clone(),
-            asset: self.asset.clone(),
-            scale: self.scale,
-        }
+        Ledger { seller: self.seller.clone(), asset: self.asset.clone(), scale: self.scale }
     }
 }

@@ -24,19 +24,8 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    pub(crate) fn new(
-        path: PathBuf,
-        busy_wait: Duration,
-        ledger: Ledger,
-        nonce_capacity: u64,
-    ) -> Self {
-        Self {
-            path,
-            busy_wait,
-            ledger,
-            nonce_capacity,
-            idle: Mutex::new(Vec::new()),
-        }
+    pub(crate) fn new(path: PathBuf, busy_wait: Duration, ledger: Ledger, nonce_capacity: u64) -> Self {
+        Self { path, busy_wait, ledger, nonce_capacity, idle: Mutex::new(Vec::new()) }
     }
 
     /// Reads the books as they stand at one moment. Nothing that `read` puts is kept.

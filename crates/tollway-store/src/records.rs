@@ -8,15 +8,13 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use tollway_ledger::nonce::live_bucket;
 use tollway_ledger::{
-    Account, AgentId, CommitmentId, CommitmentRow, Document, DocumentKind, Entry, Hash, Index,
-    Ledger, Period, Records, RecordsError, Sequence, Statement, StatementFilter,
+    Account, AgentId, CommitmentId, CommitmentRow, Document, DocumentKind, Entry, Hash, Index, Ledger, Period, Records,
+    RecordsError, Sequence, Statement, StatementFilter,
 };
 use tollway_protocol::Amount;
 
 use crate::failure::{damaged, failure};
-use crate::rows::{
-    account, commitment, document, entry, integer, most, natural, place, state_number, sum,
-};
+use crate::rows::{account, commitment, document, entry, integer, most, natural, place, state_number, sum};
 
 /// Most nonces dropped in one transaction, so that no batch waits long.
 const DROP_AT_ONCE: u64 = 4_096;
@@ -92,27 +90,14 @@ impl<'c> SqliteRecords<'c> {
             return Err(damaged("an agent"));
         }
         let cached = self.accounts.get(agent);
-        cached
-            .map(|cached| cached.number)
-            .ok_or_else(|| damaged("an agent"))
+        cached.map(|cached| cached.number).ok_or_else(|| damaged("an agent"))
     }
 
     fn buckets(&mut self) -> Result<&mut BTreeMap<u64, Bucket>, RecordsError> {
         if self.buckets.is_none() {
-            let rows = all(
-                self.connection,
-                "SELECT bucket, count FROM nonce_buckets",
-                [],
-                |row| {
-                    Ok((
-                        natural(row, 0)?,
-                        Bucket {
-                            count: natural(row, 1)?,
-                            changed: false,
-                        },
-                    ))
-                },
-            )?;
+            let rows = all(self.connection, "SELECT bucket, count FROM nonce_buckets", [], |row| {
+                Ok((natural(row, 0)?, Bucket { count: natural(row, 1)?, changed: false }))
+            })?;
             self.buckets = Some(rows.into_iter().collect());
         }
         Ok(self.buckets.get_or_insert_default())
@@ -129,12 +114,8 @@ impl Records for SqliteRecords<'_> {
             return Ok(head);
         }
         let sql = "SELECT sequence, hash FROM entries ORDER BY sequence DESC LIMIT 1";
-        let row = one(self.connection, sql, [], |row| {
-            Ok((
-                Sequence::new(natural(row, 0)?),
-                Hash::from_bytes(row.get(1)?),
-            ))
-        })?;
+        let row =
+            one(self.connection, sql, [], |row| Ok((Sequence::new(natural(row, 0)?), Hash::from_bytes(row.get(1)?))))?;
         let head = row.unwrap_or((Sequence::ZERO, Hash::ZERO));
         self.head = Some(head);
         Ok(head)
@@ -149,32 +130,17 @@ impl Records for SqliteRecords<'_> {
         let hash = entry.hash.as_bytes();
         let sql = "INSERT INTO entries (sequence, at, kind, agent, hash, body) \
             VALUES (?, ?, ?, ?, ?, ?)";
-        let row = (
-            sequence,
-            integer(entry.at),
-            entry.kind.as_str(),
-            line,
-            hash,
-            &entry.body,
-        );
+        let row = (sequence, integer(entry.at), entry.kind.as_str(), line, hash, &entry.body);
         run(self.connection, sql, row)?;
         match index {
             Index::Place | Index::Line(_) => {}
             Index::Statement(agent, period) => {
                 let row = (sequence, self.number(agent)?, period.to_string());
-                run(
-                    self.connection,
-                    "INSERT INTO statements VALUES (?, ?, ?)",
-                    row,
-                )?;
+                run(self.connection, "INSERT INTO statements VALUES (?, ?, ?)", row)?;
             }
             Index::Checkpoint(period) => {
                 let row = (period.to_string(), sequence);
-                run(
-                    self.connection,
-                    "INSERT INTO checkpoints VALUES (?, ?)",
-                    row,
-                )?;
+                run(self.connection, "INSERT INTO checkpoints VALUES (?, ?)", row)?;
             }
         }
         self.head = Some((entry.sequence, entry.hash));
@@ -188,12 +154,7 @@ impl Records for SqliteRecords<'_> {
 
     fn entries(&mut self, from: Sequence, limit: usize) -> Result<Vec<Entry>, RecordsError> {
         let sql = format!("{ENTRY} WHERE e.sequence >= ? ORDER BY e.sequence LIMIT ?");
-        all(
-            self.connection,
-            &sql,
-            (integer(from.get()), most(limit)),
-            entry,
-        )
+        all(self.connection, &sql, (integer(from.get()), most(limit)), entry)
     }
 
     fn lines(
@@ -226,12 +187,7 @@ impl Records for SqliteRecords<'_> {
     fn first_line(&mut self, after: Sequence, at: u64) -> Result<Option<Sequence>, RecordsError> {
         let sql = "SELECT sequence FROM entries WHERE sequence > ? AND agent IS NOT NULL \
             AND at >= ? ORDER BY sequence LIMIT 1";
-        one(
-            self.connection,
-            sql,
-            (integer(after.get()), integer(at)),
-            place,
-        )
+        one(self.connection, sql, (integer(after.get()), integer(at)), place)
     }
 
     fn commitment(&mut self, id: &CommitmentId) -> Result<Option<CommitmentRow>, RecordsError> {
@@ -259,20 +215,9 @@ impl Records for SqliteRecords<'_> {
         run(self.connection, sql, values)
     }
 
-    fn ended_claims(
-        &mut self,
-        before: u64,
-        limit: usize,
-    ) -> Result<Vec<CommitmentRow>, RecordsError> {
-        let sql = format!(
-            "{COMMITMENT} WHERE c.state = 0 AND c.expires < ? ORDER BY c.expires, c.id LIMIT ?"
-        );
-        all(
-            self.connection,
-            &sql,
-            (integer(before), most(limit)),
-            commitment,
-        )
+    fn ended_claims(&mut self, before: u64, limit: usize) -> Result<Vec<CommitmentRow>, RecordsError> {
+        let sql = format!("{COMMITMENT} WHERE c.state = 0 AND c.expires < ? ORDER BY c.expires, c.id LIMIT ?");
+        all(self.connection, &sql, (integer(before), most(limit)), commitment)
     }
 
     fn account(&mut self, agent: &AgentId) -> Result<Option<Account>, RecordsError> {
@@ -283,11 +228,7 @@ impl Records for SqliteRecords<'_> {
         let Some((number, account)) = one(self.connection, &sql, [agent.as_str()], account)? else {
             return Ok(None);
         };
-        let cached = Cached {
-            number,
-            account: account.clone(),
-            changed: false,
-        };
+        let cached = Cached { number, account: account.clone(), changed: false };
         self.accounts.insert(agent.clone(), cached);
         Ok(Some(account))
     }
@@ -305,27 +246,19 @@ impl Records for SqliteRecords<'_> {
             Some(cached) => cached.number,
             None => self.connection.last_insert_rowid(),
         };
-        let cached = Cached {
-            number,
-            account: account.clone(),
-            changed: true,
-        };
+        let cached = Cached { number, account: account.clone(), changed: true };
         self.accounts.insert(agent.clone(), cached);
         Ok(())
     }
 
     fn accounts(&mut self) -> Result<Vec<Account>, RecordsError> {
         let sql = format!("{ACCOUNT} ORDER BY agent");
-        all(self.connection, &sql, [], |row| {
-            account(row).map(|(_, account)| account)
-        })
+        all(self.connection, &sql, [], |row| account(row).map(|(_, account)| account))
     }
 
     fn nonce_used(&mut self, key: &Hash, now: u64) -> Result<bool, RecordsError> {
         let sql = "SELECT bucket FROM nonces WHERE key = ?";
-        let found = one(self.connection, sql, [key.as_bytes()], |row| {
-            natural(row, 0)
-        })?;
+        let found = one(self.connection, sql, [key.as_bytes()], |row| natural(row, 0))?;
         match found {
             Some(bucket) if bucket < live_bucket(now) => {
                 // Ended but not dropped yet: it makes room if the key comes back.
@@ -350,10 +283,7 @@ impl Records for SqliteRecords<'_> {
         }
         let row = (key.as_bytes(), integer(bucket));
         run(self.connection, "INSERT INTO nonces VALUES (?, ?)", row)?;
-        let counts = self.buckets()?.entry(bucket).or_insert(Bucket {
-            count: 0,
-            changed: true,
-        });
+        let counts = self.buckets()?.entry(bucket).or_insert(Bucket { count: 0, changed: true });
         counts.count += 1;
         counts.changed = true;
         Ok(())
@@ -379,16 +309,9 @@ impl Records for SqliteRecords<'_> {
         };
         let sql = "DELETE FROM nonces WHERE key IN \
             (SELECT key FROM nonces WHERE bucket = ? LIMIT ?)";
-        run(
-            self.connection,
-            sql,
-            (integer(bucket), integer(DROP_AT_ONCE)),
-        )?;
+        run(self.connection, sql, (integer(bucket), integer(DROP_AT_ONCE)))?;
         if counts.count > DROP_AT_ONCE {
-            let left = Bucket {
-                count: counts.count - DROP_AT_ONCE,
-                changed: true,
-            };
+            let left = Bucket { count: counts.count - DROP_AT_ONCE, changed: true };
             self.buckets()?.insert(bucket, left);
             return Ok(());
         }
@@ -400,35 +323,18 @@ impl Records for SqliteRecords<'_> {
 
     fn document(&mut self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordsError> {
         let sql = format!("{DOCUMENT} WHERE kind = ? AND id = ?");
-        one(self.connection, &sql, (kind.as_str(), id), |row| {
-            document(kind, row)
-        })
+        one(self.connection, &sql, (kind.as_str(), id), |row| document(kind, row))
     }
 
     fn put_document(&mut self, document: &Document) -> Result<(), RecordsError> {
-        let Document {
-            kind,
-            id,
-            hash,
-            at,
-            body,
-        } = document;
+        let Document { kind, id, hash, at, body } = document;
         let row = (kind.as_str(), id, hash.as_bytes(), integer(*at), body);
-        run(
-            self.connection,
-            "INSERT INTO documents VALUES (?, ?, ?, ?, ?)",
-            row,
-        )
+        run(self.connection, "INSERT INTO documents VALUES (?, ?, ?, ?, ?)", row)
     }
 
     fn documents(&mut self, kind: DocumentKind, since: u64) -> Result<Vec<Document>, RecordsError> {
         let sql = format!("{DOCUMENT} WHERE kind = ? AND at >= ? ORDER BY at, rowid");
-        all(
-            self.connection,
-            &sql,
-            (kind.as_str(), integer(since)),
-            |row| document(kind, row),
-        )
+        all(self.connection, &sql, (kind.as_str(), integer(since)), |row| document(kind, row))
     }
 
     fn closed(&mut self, period: &Period) -> Result<Option<Sequence>, RecordsError> {
@@ -480,10 +386,7 @@ fn one<T>(
     read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Option<T>, RecordsError> {
     let mut statement = connection.prepare_cached(sql).map_err(failure)?;
-    statement
-        .query_row(values, read)
-        .optional()
-        .map_err(failure)
+    statement.query_row(values, read).optional().map_err(failure)
 }
 
 fn all<T>(
@@ -497,11 +400,7 @@ fn all<T>(
     rows.collect::<Result<_, _>>().map_err(failure)
 }
 
-fn write_account(
-    connection: &Connection,
-    number: i64,
-    account: &Account,
-) -> Result<(), RecordsError> {
+fn write_account(connection: &Connection, number: i64, account: &Account) -> Result<(), RecordsError> {
     let sql = "UPDATE agents SET credit_limit = ?, daily_budget = ?, blocked = ?, posted = ?, \
         undelivered = ?, pending = ?, spent_day = ?, spent = ?, since = ?, last_sale = ?, \
         touched = ? WHERE number = ?";

@@ -3,8 +3,8 @@
 use rusqlite::Row;
 use rusqlite::types::{Type, Value};
 use tollway_ledger::{
-    Account, AgentTerms, CommitmentId, CommitmentRow, Document, DocumentKind, Entry, Fingerprint,
-    Hash, SaleState, Sequence,
+    Account, AgentTerms, CommitmentId, CommitmentRow, Document, DocumentKind, Entry, Fingerprint, Hash, SaleState,
+    Sequence,
 };
 use tollway_protocol::Amount;
 
@@ -60,13 +60,7 @@ pub(crate) fn commitment(row: &Row<'_>) -> rusqlite::Result<CommitmentRow> {
 }
 
 pub(crate) fn document(kind: DocumentKind, row: &Row<'_>) -> rusqlite::Result<Document> {
-    Ok(Document {
-        kind,
-        id: row.get(0)?,
-        hash: Hash::from_bytes(row.get(1)?),
-        at: natural(row, 2)?,
-        body: row.get(3)?,
-    })
+    Ok(Document { kind, id: row.get(0)?, hash: Hash::from_bytes(row.get(1)?), at: natural(row, 2)?, body: row.get(3)? })
 }
 
 pub(crate) fn place(row: &Row<'_>) -> rusqlite::Result<Sequence> {

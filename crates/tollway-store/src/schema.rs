@@ -76,9 +76,7 @@ pub(crate) fn open_reader(path: &Path, busy_wait: Duration) -> Result<Connection
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(failure)?;
     connection.busy_timeout(busy_wait).map_err(failure)?;
-    connection
-        .pragma_update(None, "query_only", true)
-        .map_err(failure)?;
+    connection.pragma_update(None, "query_only", true).map_err(failure)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -103,9 +101,8 @@ pub(crate) fn check_durable(connection: &Connection) -> Result<(), BooksError> {
 fn recognise(connection: &Connection) -> Result<(), BooksError> {
     let application: i32 = pragma(connection, "application_id")?;
     let version: i64 = pragma(connection, "user_version")?;
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(failure)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failure)?;
     let newest = newest();
     let detail = match (application, version) {
         (0, 0) if tables == 0 => return Ok(()),
@@ -121,42 +118,28 @@ fn newest() -> i64 {
 }
 
 fn set(connection: &Connection) -> Result<(), BooksError> {
-    let _mode: String = connection
-        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-        .map_err(failure)?;
-    connection
-        .pragma_update(None, "synchronous", "FULL")
-        .map_err(failure)?;
-    connection
-        .pragma_update(None, "cache_size", -32_768)
-        .map_err(failure)?;
+    let _mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failure)?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(failure)?;
+    connection.pragma_update(None, "cache_size", -32_768).map_err(failure)?;
     connection.set_prepared_statement_cache_capacity(64);
     check_durable(connection)
 }
 
 fn migrate(connection: &mut Connection, ledger: Option<&Ledger>) -> Result<Ledger, BooksError> {
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(failure)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failure)?;
     // Again, now that nobody else can write: two processes may make the file at once.
     recognise(&transaction)?;
     let version: i64 = pragma(&transaction, "user_version")?;
     let done = usize::try_from(version).unwrap_or(0);
     if done == 0 && ledger.is_none() {
-        return Err(BooksError::Foreign {
-            detail: "the file holds no books".to_owned(),
-        });
+        return Err(BooksError::Foreign { detail: "the file holds no books".to_owned() });
     }
     for step in MIGRATIONS.iter().skip(done) {
         transaction.execute_batch(step).map_err(failure)?;
     }
     if done < MIGRATIONS.len() {
-        transaction
-            .pragma_update(None, "application_id", APPLICATION_ID)
-            .map_err(failure)?;
-        transaction
-            .pragma_update(None, "user_version", newest())
-            .map_err(failure)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failure)?;
+        transaction.pragma_update(None, "user_version", newest()).map_err(failure)?;
     }
     let found = settle_ledger(&transaction, ledger)?;
     transaction.commit().map_err(failure)?;
@@ -167,11 +150,7 @@ fn migrate(connection: &mut Connection, ledger: Option<&Ledger>) -> Result<Ledge
 fn settle_ledger(connection: &Connection, wanted: Option<&Ledger>) -> Result<Ledger, BooksError> {
     let row = connection
         .query_row("SELECT seller, asset, scale FROM ledger", [], |row| {
-            Ok((
-                row.get::<_, String>(0)?,
-                row.get::<_, String>(1)?,
-                row.get::<_, u8>(2)?,
-            ))
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, u8>(2)?))
         })
         .optional()
         .map_err(failure)?;
@@ -179,11 +158,7 @@ fn settle_ledger(connection: &Connection, wanted: Option<&Ledger>) -> Result<Led
         (Some((seller, asset, scale)), wanted) => {
             let asset = asset.parse().map_err(|_| damaged("the asset"))?;
             let scale = Scale::new(scale).ok_or_else(|| damaged("the scale"))?;
-            let found = Ledger {
-                seller,
-                asset,
-                scale,
-            };
+            let found = Ledger { seller, asset, scale };
             if wanted.is_none_or(|wanted| *wanted == found) {
                 return Ok(found);
             }
@@ -193,22 +168,15 @@ fn settle_ledger(connection: &Connection, wanted: Option<&Ledger>) -> Result<Led
         }
         (None, Some(ledger)) => {
             let row = (&ledger.seller, ledger.asset.as_str(), ledger.scale.get());
-            connection
-                .execute("INSERT INTO ledger VALUES (?, ?, ?)", row)
-                .map_err(failure)?;
+            connection.execute("INSERT INTO ledger VALUES (?, ?, ?)", row).map_err(failure)?;
             Ok(ledger.clone())
         }
         (None, None) => Err(damaged("the ledger")),
     }
 }
 
-fn pragma<T: rusqlite::types::FromSql>(
-    connection: &Connection,
-    name: &str,
-) -> Result<T, BooksError> {
-    connection
-        .pragma_query_value(None, name, |row| row.get(0))
-        .map_err(failure)
+fn pragma<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> Result<T, BooksError> {
+    connection.pragma_query_value(None, name, |row| row.get(0)).map_err(failure)
 }
 
 #[cfg(test)]
@@ -218,11 +186,7 @@ mod tests {
     use super::*;
 
     fn ledger() -> Ledger {
-        Ledger {
-            seller: "https://seller.example".into(),
-            asset: Asset::usd(),
-            scale: Scale::MICRO,
-        }
+        Ledger { seller: "https://seller.example".into(), asset: Asset::usd(), scale: Scale::MICRO }
     }
 
     #[test]
@@ -232,13 +196,8 @@ mod tests {
         let (connection, _) = open(&path, Some(&ledger()), Duration::ZERO).unwrap();
         let synchronous: i64 = pragma(&connection, "synchronous").unwrap();
         assert_eq!(synchronous, 2);
-        connection
-            .pragma_update(None, "synchronous", "NORMAL")
-            .unwrap();
-        assert!(matches!(
-            check_durable(&connection),
-            Err(BooksError::Unavailable { .. })
-        ));
+        connection.pragma_update(None, "synchronous", "NORMAL").unwrap();
+        assert!(matches!(check_durable(&connection), Err(BooksError::Unavailable { .. })));
         // A memory database cannot have a WAL.
         let memory = Connection::open_in_memory().unwrap();
         assert!(matches!(set(&memory), Err(BooksError::Unavailable { .. })));

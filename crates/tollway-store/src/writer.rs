@@ -7,8 +7,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use tollway_ledger::closing::SignedClose;
 use tollway_ledger::{
-    Account, AgentId, AgentTerms, BooksError, Command, CommitmentId, Delivery, DeliveryNote,
-    DocumentKind, ExposureTable, Ledger, Outcome, Reservation, apply,
+    Account, AgentId, AgentTerms, BooksError, Command, CommitmentId, Delivery, DeliveryNote, DocumentKind,
+    ExposureTable, Ledger, Outcome, Reservation, apply,
 };
 
 use crate::failure::failure;
@@ -85,15 +85,8 @@ impl Writer {
 
     /// Everything or nothing of a batch. While the commit is under way, the table knows of it; after
     /// a failed one it is told here, after a made one in [`Writer::answer`].
-    fn commit(
-        &mut self,
-        batch: &[Job],
-        holders: &[AgentId],
-    ) -> Result<(Vec<Outcome>, Vec<Account>), BooksError> {
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(failure)?;
+    fn commit(&mut self, batch: &[Job], holders: &[AgentId]) -> Result<(Vec<Outcome>, Vec<Account>), BooksError> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failure)?;
         let mut records = SqliteRecords::new(&transaction, &self.ledger, self.nonce_capacity);
         let mut outcomes = Vec::with_capacity(batch.len());
         for job in batch {
@@ -112,21 +105,11 @@ impl Writer {
         Ok((outcomes, accounts))
     }
 
-    fn answer(
-        &self,
-        batch: Vec<Job>,
-        outcomes: Vec<Outcome>,
-        accounts: &[Account],
-        holders: &[AgentId],
-    ) {
-        let postings = outcomes
-            .iter()
-            .filter(|outcome| matches!(outcome, Outcome::Posted(_)));
+    fn answer(&self, batch: Vec<Job>, outcomes: Vec<Outcome>, accounts: &[Account], holders: &[AgentId]) {
+        let postings = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Posted(_)));
         let postings = u64::try_from(postings.count()).unwrap_or(u64::MAX);
         self.counters.batches.fetch_add(1, Ordering::Relaxed);
-        self.counters
-            .postings
-            .fetch_add(postings, Ordering::Relaxed);
+        self.counters.postings.fetch_add(postings, Ordering::Relaxed);
         let mut answers = Vec::with_capacity(batch.len());
         let mut released = Vec::new();
         {
@@ -182,9 +165,7 @@ fn housekeep(connection: &Connection, task: &Task) -> Result<Outcome, BooksError
 
 fn holder(job: &Job) -> Option<AgentId> {
     match &job.task {
-        Task::Post(reservation, _) | Task::Claim(reservation) => {
-            Some(reservation.sale().agent.clone())
-        }
+        Task::Post(reservation, _) | Task::Claim(reservation) => Some(reservation.sale().agent.clone()),
         _ => None,
     }
 }

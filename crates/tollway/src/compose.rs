@@ -58,7 +58,12 @@ pub(crate) fn open_books(config: &Config) -> anyhow::Result<SqliteBooks> {
     SqliteBooks::open(&path, options).with_context(|| format!("the books {}", path.display()))
 }
 
-async fn seller(config: &Config, key: Arc<PrivateKey>, books: Arc<dyn Books>, clock: Arc<dyn Clock>) -> anyhow::Result<Seller> {
+async fn seller(
+    config: &Config,
+    key: Arc<PrivateKey>,
+    books: Arc<dyn Books>,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<Seller> {
     let now = clock.now();
     let origin = config.sites()?[0].origin();
     let jwk = serde_json::to_vec(&key.public().jwk())?;
@@ -114,7 +119,13 @@ async fn file_terms(path: &Path, books: &dyn Books, origin: &str, now: u64) -> a
 }
 
 /// Today's rules, and those of the last day: an older quote is honoured until it ends.
-async fn press(rules: &RuleSet, books: &dyn Books, origin: &str, key: &Arc<PrivateKey>, now: u64) -> anyhow::Result<OfferPress> {
+async fn press(
+    rules: &RuleSet,
+    books: &dyn Books,
+    origin: &str,
+    key: &Arc<PrivateKey>,
+    now: u64,
+) -> anyhow::Result<OfferPress> {
     let filed = books.documents(DocumentKind::Rules, 0).await?;
     let mut versions: Vec<RulesVersion> = Vec::new();
     for document in filed {
@@ -131,8 +142,9 @@ async fn press(rules: &RuleSet, books: &dyn Books, origin: &str, key: &Arc<Priva
         }
     }
     // A version is over when its successor began; what ended a day ago has no offer left.
-    let recent = versions.iter().zip(versions.iter().skip(1).chain([&today])).filter_map(|(version, next)| {
-        (next.from + LIFETIME_MAX > now).then(|| version.clone())
-    });
+    let recent = versions
+        .iter()
+        .zip(versions.iter().skip(1).chain([&today]))
+        .filter_map(|(version, next)| (next.from + LIFETIME_MAX > now).then(|| version.clone()));
     Ok(OfferPress::new(origin.to_owned(), Arc::clone(key), today.clone(), recent.collect()))
 }

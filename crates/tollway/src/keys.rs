@@ -22,7 +22,8 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<PrivateKey> {
     }
     refuse_readable_by_others(path, &meta)?;
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the key {}", path.display()))?;
-    PrivateKey::from_jwk(&text).map_err(|refusal| anyhow::anyhow!("{} holds no Ed25519 private key: {}", path.display(), refusal))
+    PrivateKey::from_jwk(&text)
+        .map_err(|refusal| anyhow::anyhow!("{} holds no Ed25519 private key: {}", path.display(), refusal))
 }
 
 /// Makes a new key file. An existing one is never overwritten.
@@ -44,7 +45,11 @@ fn refuse_readable_by_others(path: &Path, meta: &std::fs::Metadata) -> anyhow::R
     use std::os::unix::fs::PermissionsExt as _;
     let mode = meta.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        bail!("the key {} is open to others (mode {mode:o}); close it with `chmod 600 {}`", path.display(), path.display());
+        bail!(
+            "the key {} is open to others (mode {mode:o}); close it with `chmod 600 {}`",
+            path.display(),
+            path.display()
+        );
     }
     Ok(())
 }

@@ -57,10 +57,7 @@ impl Plan {
         } else {
             // Documentation tests are a step of their own.
             let instead = Step::cargo("test --workspace --lib --bins --tests --examples");
-            left_out.push(format!(
-                "{} ({} runs in its place)",
-                tests.name, instead.name
-            ));
+            left_out.push(format!("{} ({} runs in its place)", tests.name, instead.name));
             instead
         };
         let mut steps = vec![
@@ -101,11 +98,7 @@ pub(super) fn scripts(root: &Path) -> Result<Vec<String>> {
 }
 
 fn interpreter(script: &str) -> &'static str {
-    if script.ends_with(".py") {
-        "python3"
-    } else {
-        "node"
-    }
+    if script.ends_with(".py") { "python3" } else { "node" }
 }
 
 #[cfg(test)]
@@ -142,10 +135,7 @@ mod tests {
     fn core_leaves_out_the_scripts_and_says_so() {
         let plan = Plan::of(true, true, &scripts());
         assert_eq!(plan.steps.len(), 5);
-        assert_eq!(
-            plan.left_out,
-            ["node interop/books.mjs", "python3 interop/wire.py"]
-        );
+        assert_eq!(plan.left_out, ["node interop/books.mjs", "python3 interop/wire.py"]);
     }
 
     #[test]

@@ -65,9 +65,7 @@ impl Tools {
             }
         };
         let node = self.node.as_ref();
-        let is_new = node
-            .and_then(|node| major(node))
-            .is_some_and(|major| major >= NODE_MIN);
+        let is_new = node.and_then(|node| major(node)).is_some_and(|major| major >= NODE_MIN);
         need(Tool::Nextest, self.nextest.is_some(), None);
         need(Tool::Node, is_new, node);
         need(Tool::Python, self.python.is_some(), None);
@@ -131,10 +129,7 @@ mod tests {
     #[test]
     fn nothing_is_missing_where_all_is_there() {
         for node in ["v20.0.0", "v24.1.0"] {
-            assert_eq!(
-                said(&tools(true, Some(node), true)),
-                (vec![], String::new())
-            );
+            assert_eq!(said(&tools(true, Some(node), true)), (vec![], String::new()));
         }
     }
 
@@ -142,32 +137,19 @@ mod tests {
     fn everything_is_installed_by_one_line() {
         let (names, line) = said(&tools(false, None, false));
         assert_eq!(names.len(), 3);
-        assert_eq!(
-            line,
-            "apt-get install -y nodejs python3 && cargo install cargo-nextest --locked"
-        );
+        assert_eq!(line, "apt-get install -y nodejs python3 && cargo install cargo-nextest --locked");
     }
 
     #[test]
     fn an_old_node_is_missing_and_named() {
         let (names, line) = said(&tools(true, Some("v18.20.4"), true));
-        assert_eq!(
-            names,
-            ["node 20 or later: interop scripts (found v18.20.4)"]
-        );
-        assert_eq!(
-            line,
-            "apt-get install -y npm && npm install --global node@22"
-        );
+        assert_eq!(names, ["node 20 or later: interop scripts (found v18.20.4)"]);
+        assert_eq!(line, "apt-get install -y npm && npm install --global node@22");
     }
 
     #[test]
     fn a_program_that_is_not_there_has_no_version() {
         assert_eq!(version("no-such-program", &[]), None);
-        assert!(
-            version("rustc", &["--version"])
-                .unwrap()
-                .starts_with("rustc")
-        );
+        assert!(version("rustc", &["--version"]).unwrap().starts_with("rustc"));
     }
 }

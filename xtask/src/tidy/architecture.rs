@@ -27,13 +27,9 @@ fn crates(tree: &Tree) -> impl Iterator<Item = &str> {
 
 /// Whether the text names the crate in backticks, or links its folder.
 fn names(text: &str, name: &str) -> bool {
-    [
-        format!("`{name}`"),
-        format!("crates/{name}`"),
-        format!("crates/{name})"),
-    ]
-    .iter()
-    .any(|form| text.contains(form.as_str()))
+    [format!("`{name}`"), format!("crates/{name}`"), format!("crates/{name})")]
+        .iter()
+        .any(|form| text.contains(form.as_str()))
 }
 
 #[cfg(test)]

@@ -41,10 +41,7 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
 
 /// File names in the folder but for its list.
 fn records(tree: &Tree) -> impl Iterator<Item = &str> {
-    tree.files()
-        .iter()
-        .filter(|file| file.path != LIST)
-        .filter_map(|file| file.path.strip_prefix(FOLDER))
+    tree.files().iter().filter(|file| file.path != LIST).filter_map(|file| file.path.strip_prefix(FOLDER))
 }
 
 /// The four digits of `NNNN-words.md`, words being lower case and digits with single hyphens.
@@ -60,10 +57,7 @@ fn number(name: &str) -> Option<&str> {
 
 /// The records that a line of the list links to.
 fn linked(line: &str) -> impl Iterator<Item = &str> {
-    line.split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next())
-        .filter(|target| number(target).is_some())
+    line.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|target| number(target).is_some())
 }
 
 #[cfg(test)]
@@ -71,10 +65,7 @@ mod tests {
     use super::*;
 
     fn found(list: &str, records: &[&str]) -> Vec<String> {
-        let paths: Vec<String> = records
-            .iter()
-            .map(|name| format!("{FOLDER}{name}"))
-            .collect();
+        let paths: Vec<String> = records.iter().map(|name| format!("{FOLDER}{name}")).collect();
         let mut samples = vec![(LIST, list)];
         samples.extend(paths.iter().map(|path| (path.as_str(), "# Words\n")));
         let violations = check(&Tree::of(&samples));
@@ -89,14 +80,7 @@ mod tests {
 
     #[test]
     fn odd_names_are_found() {
-        for name in [
-            "1-a.md",
-            "0001_a.md",
-            "0001-A.md",
-            "0001-a--b.md",
-            "0001-.md",
-            "0001-a.txt",
-        ] {
+        for name in ["1-a.md", "0001_a.md", "0001-A.md", "0001-a--b.md", "0001-.md", "0001-a.txt"] {
             assert_eq!(found("", &[name]).len(), 1, "{name}");
         }
     }
@@ -104,15 +88,9 @@ mod tests {
     #[test]
     fn unlisted_doubled_and_absent_records_are_found() {
         assert_eq!(found("", &["0001-a.md"]).len(), 1);
-        assert_eq!(
-            found("[a](0001-a.md)[b](0001-b.md)", &["0001-a.md", "0001-b.md"]).len(),
-            1
-        );
+        assert_eq!(found("[a](0001-a.md)[b](0001-b.md)", &["0001-a.md", "0001-b.md"]).len(), 1);
         let absent = found("\n[a](0001-a.md)", &[]);
-        assert_eq!(
-            absent,
-            ["docs/decisions/README.md:2: there is no record 0001-a.md"]
-        );
+        assert_eq!(absent, ["docs/decisions/README.md:2: there is no record 0001-a.md"]);
         assert_eq!(check(&Tree::of(&[])).len(), 1);
     }
 }

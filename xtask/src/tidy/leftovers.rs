@@ -43,31 +43,19 @@ mod tests {
 
     #[test]
     fn words_in_comments_strings_and_other_macros_are_clean() {
-        assert_eq!(
-            found("// todo!()\nf(\"dbg!\"); #[must_use] fn g() { panic!() }"),
-            0
-        );
-        assert_eq!(
-            found("#[cfg(test)] mod tests { fn f() { unimplemented!() } }"),
-            0
-        );
+        assert_eq!(found("// todo!()\nf(\"dbg!\"); #[must_use] fn g() { panic!() }"), 0);
+        assert_eq!(found("#[cfg(test)] mod tests { fn f() { unimplemented!() } }"), 0);
         assert_eq!(found("let ignore = todo; a != b"), 0);
     }
 
     #[test]
     fn unfinished_code_is_found() {
-        assert_eq!(
-            found("fn f() { todo!() } fn g() { unimplemented!(\"x\") }"),
-            2
-        );
+        assert_eq!(found("fn f() { todo!() } fn g() { unimplemented!(\"x\") }"), 2);
         assert_eq!(found("let a = dbg!(b);"), 1);
     }
 
     #[test]
     fn an_ignored_test_is_found_in_test_code_too() {
-        assert_eq!(
-            found("#[cfg(test)] mod tests { #[test] #[ignore = \"slow\"] fn f() {} }"),
-            1
-        );
+        assert_eq!(found("#[cfg(test)] mod tests { #[test] #[ignore = \"slow\"] fn f() {} }"), 1);
     }
 }

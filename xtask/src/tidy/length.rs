@@ -21,10 +21,7 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
 /// The longest sources, longest first, with their lines.
 #[must_use]
 pub fn longest(tree: &Tree, count: usize) -> Vec<(usize, &str)> {
-    let mut files: Vec<_> = tree
-        .rust()
-        .map(|file| (file.text.lines().count(), file.path.as_str()))
-        .collect();
+    let mut files: Vec<_> = tree.rust().map(|file| (file.text.lines().count(), file.path.as_str())).collect();
     files.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     files.truncate(count);
     files
@@ -51,9 +48,6 @@ mod tests {
             ("crates/a/src/c.rs", "1\n2\n"),
         ]);
         let longest = longest(&tree, 2);
-        assert_eq!(
-            longest,
-            [(3, "crates/a/src/b.rs"), (2, "crates/a/src/c.rs")]
-        );
+        assert_eq!(longest, [(3, "crates/a/src/b.rs"), (2, "crates/a/src/c.rs")]);
     }
 }

@@ -34,56 +34,20 @@ pub struct Check {
 
 /// Every rule, in alphabetic order of name.
 pub const CHECKS: &[Check] = &[
-    Check {
-        name: "architecture",
-        promise: "every crate has a line in ARCHITECTURE.md",
-        run: architecture::check,
-    },
+    Check { name: "architecture", promise: "every crate has a line in ARCHITECTURE.md", run: architecture::check },
     Check {
         name: "changelog",
         promise: "CHANGELOG.md has a section for what comes or for a version",
         run: changelog::check,
     },
-    Check {
-        name: "decisions",
-        promise: "decision records are numbered, named and listed",
-        run: decisions::check,
-    },
-    Check {
-        name: "headers",
-        promise: "each payment header's name is spelled in one file",
-        run: headers::check,
-    },
-    Check {
-        name: "leftovers",
-        promise: "nothing unfinished, ignored or printed for debugging",
-        run: leftovers::check,
-    },
-    Check {
-        name: "length",
-        promise: "no source file is longer than a person reads at a sitting",
-        run: length::check,
-    },
-    Check {
-        name: "module-docs",
-        promise: "every source file says first what it is",
-        run: module_docs::check,
-    },
-    Check {
-        name: "names",
-        promise: "names say something, and say it in the words of GLOSSARY.md",
-        run: names::check,
-    },
-    Check {
-        name: "places",
-        promise: "no path of one machine and no package registry in the tree",
-        run: places::check,
-    },
-    Check {
-        name: "readme",
-        promise: "README.md names the command that tests everything",
-        run: readme::check,
-    },
+    Check { name: "decisions", promise: "decision records are numbered, named and listed", run: decisions::check },
+    Check { name: "headers", promise: "each payment header's name is spelled in one file", run: headers::check },
+    Check { name: "leftovers", promise: "nothing unfinished, ignored or printed for debugging", run: leftovers::check },
+    Check { name: "length", promise: "no source file is longer than a person reads at a sitting", run: length::check },
+    Check { name: "module-docs", promise: "every source file says first what it is", run: module_docs::check },
+    Check { name: "names", promise: "names say something, and say it in the words of GLOSSARY.md", run: names::check },
+    Check { name: "places", promise: "no path of one machine and no package registry in the tree", run: places::check },
+    Check { name: "readme", promise: "README.md names the command that tests everything", run: readme::check },
     Check {
         name: "site",
         promise: "the demonstration site is whole: linked, described, self-contained",
@@ -106,20 +70,13 @@ impl Violation {
     /// A violation of a whole file.
     #[must_use]
     pub fn of_file(path: &str, what: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line: None,
-            what: what.into(),
-        }
+        Self { path: path.to_owned(), line: None, what: what.into() }
     }
 
     /// A violation on one line.
     #[must_use]
     pub fn on_line(path: &str, line: usize, what: impl Into<String>) -> Self {
-        Self {
-            line: Some(line),
-            ..Self::of_file(path, what)
-        }
+        Self { line: Some(line), ..Self::of_file(path, what) }
     }
 }
 
@@ -171,10 +128,7 @@ mod tests {
 
     #[test]
     fn a_violation_prints_as_editors_read_it() {
-        assert_eq!(
-            Violation::on_line("a.rs", 3, "odd").to_string(),
-            "a.rs:3: odd"
-        );
+        assert_eq!(Violation::on_line("a.rs", 3, "odd").to_string(), "a.rs:3: odd");
         assert_eq!(Violation::of_file("a.rs", "odd").to_string(), "a.rs: odd");
     }
 }

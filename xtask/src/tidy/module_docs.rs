@@ -12,10 +12,7 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
 }
 
 fn says_something(text: &str) -> bool {
-    let first = text
-        .lines()
-        .next()
-        .and_then(|line| line.strip_prefix("//!"));
+    let first = text.lines().next().and_then(|line| line.strip_prefix("//!"));
     first.is_some_and(|words| !words.trim().is_empty())
 }
 

@@ -78,9 +78,7 @@ fn is_use(before: Option<Lexeme<'_>>, after: Option<Lexeme<'_>>) -> bool {
 fn empty_word(name: &str) -> Option<String> {
     let words = words(name);
     let whole = words.len() == 1 && words[0] == EMPTY_ALONE;
-    words
-        .into_iter()
-        .find(|word| whole || EMPTY.contains(&word.as_str()))
+    words.into_iter().find(|word| whole || EMPTY.contains(&word.as_str()))
 }
 
 fn replaced_word(name: &str) -> Option<(&'static str, &'static str)> {
@@ -129,35 +127,20 @@ mod tests {
 
     #[test]
     fn names_that_say_something_are_clean() {
-        assert_eq!(
-            in_source("fn common_prefix() {} struct Mutil; mod futility;"),
-            0
-        );
-        assert_eq!(
-            in_source("let recapture = capture_groups; /* helper */ \"utils\""),
-            0
-        );
+        assert_eq!(in_source("fn common_prefix() {} struct Mutil; mod futility;"), 0);
+        assert_eq!(in_source("let recapture = capture_groups; /* helper */ \"utils\""), 0);
     }
 
     #[test]
     fn names_that_other_crates_gave_are_clean() {
-        assert_eq!(
-            in_source("use hyper_util::rt::TokioIo; use tower::util::Oneshot;"),
-            0
-        );
+        assert_eq!(in_source("use hyper_util::rt::TokioIo; use tower::util::Oneshot;"), 0);
         assert_eq!(in_source("window.manager().start(io::misc)"), 0);
     }
 
     #[test]
     fn empty_names_are_refused_wherever_they_are_given() {
-        assert_eq!(
-            in_source("mod utils; fn url_helper() {} struct KeyManager;"),
-            3
-        );
-        assert_eq!(
-            in_source("let misc = 1; struct S { helper: u8 } mod common;"),
-            3
-        );
+        assert_eq!(in_source("mod utils; fn url_helper() {} struct KeyManager;"), 3);
+        assert_eq!(in_source("let misc = 1; struct S { helper: u8 } mod common;"), 3);
     }
 
     #[test]
@@ -170,17 +153,8 @@ mod tests {
     #[test]
     fn words_the_glossary_replaces_are_refused_in_items_only() {
         let message = &found("crates/a/src/lib.rs", "struct MerchantId;")[0];
-        assert_eq!(
-            message,
-            "`MerchantId`: the glossary says seller, not merchant"
-        );
-        assert_eq!(
-            in_source("fn capture() {} enum Vouchers {} trait HTTPBackend {}"),
-            3
-        );
-        assert_eq!(
-            in_source("let merchant = \"merchant\"; const CUSTOMER: u8 = 1;"),
-            0
-        );
+        assert_eq!(message, "`MerchantId`: the glossary says seller, not merchant");
+        assert_eq!(in_source("fn capture() {} enum Vouchers {} trait HTTPBackend {}"), 3);
+        assert_eq!(in_source("let merchant = \"merchant\"; const CUSTOMER: u8 = 1;"), 0);
     }
 }

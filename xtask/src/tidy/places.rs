@@ -3,20 +3,12 @@
 use super::{Violation, tree::Tree};
 
 /// Beginnings of paths that exist on one machine only, built so that this file does not hold them.
-const MACHINE: &[&str] = &[
-    concat!("/", "home", "/"),
-    concat!("/", "root", "/"),
-    concat!("/", "Users", "/"),
-    concat!("/", "work", "/"),
-];
+const MACHINE: &[&str] =
+    &[concat!("/", "home", "/"), concat!("/", "root", "/"), concat!("/", "Users", "/"), concat!("/", "work", "/")];
 
 /// Hosts that hand out packages: the business of the package tools, not of these files.
-const HOSTS: &[&str] = &[
-    concat!("crates", ".io"),
-    concat!("deb", ".debian"),
-    concat!("npm", "js"),
-    concat!("py", "pi"),
-];
+const HOSTS: &[&str] =
+    &[concat!("crates", ".io"), concat!("deb", ".debian"), concat!("npm", "js"), concat!("py", "pi")];
 
 /// Written by cargo, which names the registry in every line.
 const LOCK: &str = "Cargo.lock";
@@ -46,8 +38,7 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
 /// Whether a path begins with this, rather than goes on with it (`https://seller.example/work/1`).
 fn begins_in(line: &str, path: &str) -> bool {
     let goes_on = |c: char| c.is_alphanumeric() || "._-~*%})]>".contains(c);
-    line.match_indices(path)
-        .any(|(at, _)| !line[..at].ends_with(goes_on))
+    line.match_indices(path).any(|(at, _)| !line[..at].ends_with(goes_on))
 }
 
 #[cfg(test)]
@@ -70,11 +61,7 @@ mod tests {
     #[test]
     fn paths_of_one_machine_are_found() {
         for path in MACHINE {
-            for text in [
-                format!("cd {path}x"),
-                format!("\"{path}\""),
-                format!("{path}x"),
-            ] {
+            for text in [format!("cd {path}x"), format!("\"{path}\""), format!("{path}x")] {
                 assert_eq!(found("docs/a.md", &text), 1, "{text}");
             }
             assert_eq!(found("a.toml", &format!("url = \"file://{path}\"")), 1);
@@ -84,10 +71,7 @@ mod tests {
     #[test]
     fn registries_are_found_except_in_the_lock() {
         for host in HOSTS {
-            assert_eq!(
-                found("docs/a.md", &format!("see {}", host.to_uppercase())),
-                1
-            );
+            assert_eq!(found("docs/a.md", &format!("see {}", host.to_uppercase())), 1);
             assert_eq!(found(LOCK, host), 0);
         }
     }

@@ -47,11 +47,7 @@ fn attribute(all: &[Lexeme<'_>], at: usize) -> Option<Attribute> {
     let inside = &all[open + 1..end];
     let has = |word: &str| inside.iter().any(|lexeme| lexeme.is_word(word));
     let is_cfg = inside.first().is_some_and(|first| first.is_word("cfg"));
-    Some(Attribute {
-        is_test: is_cfg && has("test") && !has("not"),
-        is_inner,
-        end,
-    })
+    Some(Attribute { is_test: is_cfg && has("test") && !has("not"), is_inner, end })
 }
 
 /// Past the item that begins here: its further attributes, then up to its `;` or its closing brace.
@@ -93,10 +89,7 @@ mod tests {
     use super::*;
 
     fn words(path: &str, text: &str) -> Vec<String> {
-        let file = File {
-            path: path.into(),
-            text: text.into(),
-        };
+        let file = File { path: path.into(), text: text.into() };
         lexemes(&file)
             .iter()
             .filter_map(|lexeme| match lexeme.token {
@@ -113,18 +106,9 @@ mod tests {
     #[test]
     fn only_the_item_under_the_attribute_is_left_out() {
         assert_eq!(shipped("#[cfg(test)] mod tests; mod b;"), ["mod", "b"]);
-        assert_eq!(
-            shipped("mod a; #[cfg(test)] mod tests { fn x() { y } }"),
-            ["mod", "a"]
-        );
-        assert_eq!(
-            shipped("#[cfg(test)] #[path = \"x\"] fn t<A, B>(a: [u8; 2]) -> u8 { 1 } fn f() {}"),
-            ["fn", "f"]
-        );
-        assert_eq!(
-            shipped("struct S { #[cfg(test)] seen: u8 } fn f() {}"),
-            ["struct", "S", "fn", "f"]
-        );
+        assert_eq!(shipped("mod a; #[cfg(test)] mod tests { fn x() { y } }"), ["mod", "a"]);
+        assert_eq!(shipped("#[cfg(test)] #[path = \"x\"] fn t<A, B>(a: [u8; 2]) -> u8 { 1 } fn f() {}"), ["fn", "f"]);
+        assert_eq!(shipped("struct S { #[cfg(test)] seen: u8 } fn f() {}"), ["struct", "S", "fn", "f"]);
     }
 
     #[test]

@@ -16,24 +16,14 @@ const ARTICLES_MIN: usize = 16;
 
 /// What every page has: (text, what it is).
 const NEEDED: &[(&str, &str)] = &[
-    (
-        "<!DOCTYPE html>\n<html lang=\"en\">",
-        "a doctype and a language",
-    ),
+    ("<!DOCTYPE html>\n<html lang=\"en\">", "a doctype and a language"),
     ("<title>", "a title"),
     ("<meta name=\"description\" content=\"", "a description"),
     ("<meta name=\"viewport\"", "a viewport"),
 ];
 
 /// What no page has: it would run, or be fetched from elsewhere.
-const FOREIGN: &[&str] = &[
-    "<script",
-    "<iframe",
-    "http://",
-    "https://",
-    "=\"//",
-    " style=\"",
-];
+const FOREIGN: &[&str] = &["<script", "<iframe", "http://", "https://", "=\"//", " style=\""];
 
 /// Pages that lack something, links that lead nowhere, files that nothing links to.
 #[must_use]
@@ -41,8 +31,7 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
     let mut found = Vec::new();
     for page in pages(tree) {
         let lacks = NEEDED.iter().filter(|(text, _)| !page.text.contains(text));
-        found
-            .extend(lacks.map(|(_, what)| Violation::of_file(&page.path, format!("lacks {what}"))));
+        found.extend(lacks.map(|(_, what)| Violation::of_file(&page.path, format!("lacks {what}"))));
         let holds = FOREIGN.iter().filter(|text| page.text.contains(**text));
         found.extend(holds.map(|text| Violation::of_file(&page.path, format!("holds `{text}`"))));
     }
@@ -72,11 +61,7 @@ fn broken_data(file: &File) -> Option<Violation> {
     let mut widths = file.text.lines().map(|row| row.split(',').count());
     let head = widths.next().filter(|_| name.ends_with(".csv"))?;
     let row = widths.position(|width| width != head)?;
-    Some(Violation::on_line(
-        &file.path,
-        row + 2,
-        format!("a row has {head} cells"),
-    ))
+    Some(Violation::on_line(&file.path, row + 2, format!("a row has {head} cells")))
 }
 
 fn is_article(path: &str) -> bool {
@@ -99,10 +84,7 @@ fn reached(tree: &Tree, found: &mut Vec<Violation>) -> BTreeSet<String> {
     let mut waiting = vec![START.to_owned()];
     while let Some(path) = waiting.pop() {
         let Some(file) = tree.find(&format!("{FOLDER}{path}")) else {
-            found.push(Violation::of_file(
-                &format!("{FOLDER}{path}"),
-                "linked but missing",
-            ));
+            found.push(Violation::of_file(&format!("{FOLDER}{path}"), "linked but missing"));
             continue;
         };
         if !path.ends_with(".html") {
@@ -153,25 +135,13 @@ mod tests {
     }
 
     fn found(start: &str, extra: &[(&str, &str)]) -> Vec<String> {
-        let names: Vec<String> = (0..ARTICLES_MIN)
-            .map(|number| format!("{FOLDER}articles/{number}.html"))
-            .collect();
+        let names: Vec<String> = (0..ARTICLES_MIN).map(|number| format!("{FOLDER}articles/{number}.html")).collect();
         let next: Vec<String> = (1..=ARTICLES_MIN)
-            .map(|number| {
-                page(&format!(
-                    "<a href=\"../articles/{}.html\">",
-                    number % ARTICLES_MIN
-                ))
-            })
+            .map(|number| page(&format!("<a href=\"../articles/{}.html\">", number % ARTICLES_MIN)))
             .collect();
         let home = format!("{FOLDER}{START}");
         let mut samples = vec![(home.as_str(), start)];
-        samples.extend(
-            names
-                .iter()
-                .map(String::as_str)
-                .zip(next.iter().map(String::as_str)),
-        );
+        samples.extend(names.iter().map(String::as_str).zip(next.iter().map(String::as_str)));
         samples.extend(extra);
         let violations = check(&Tree::of(&samples));
         violations.iter().map(ToString::to_string).collect()
@@ -189,10 +159,7 @@ mod tests {
         let dead = found(&page(&format!("{LINK}<img src=\"./a.svg\">")), &[]);
         assert_eq!(dead, ["crates/tollway/site/a.svg: linked but missing"]);
         let lost = found(&page(LINK), &[("crates/tollway/site/b.html", &page(""))]);
-        assert_eq!(
-            lost,
-            ["crates/tollway/site/b.html: no way leads here from index.html"]
-        );
+        assert_eq!(lost, ["crates/tollway/site/b.html: no way leads here from index.html"]);
     }
 
     #[test]
@@ -208,10 +175,7 @@ mod tests {
         let links = page(&format!("{LINK}<a href=\"a.json\"><a href=\"b.csv\">"));
         let json = "crates/tollway/site/a.json";
         let csv = "crates/tollway/site/b.csv";
-        assert_eq!(
-            found(&links, &[(json, "[1]"), (csv, "a,b\n1,2\n")]),
-            [""; 0]
-        );
+        assert_eq!(found(&links, &[(json, "[1]"), (csv, "a,b\n1,2\n")]), [""; 0]);
         let broken = found(&links, &[(json, "[1"), (csv, "a,b\n1,2\n1,2,3\n")]);
         assert!(broken[0].starts_with(json));
         assert_eq!(broken[1], "crates/tollway/site/b.csv:3: a row has 2 cells");
@@ -219,11 +183,6 @@ mod tests {
 
     #[test]
     fn too_few_articles_are_found() {
-        assert!(
-            found(&page(""), &[])
-                .last()
-                .unwrap()
-                .contains("0 articles reached")
-        );
+        assert!(found(&page(""), &[]).last().unwrap().contains("0 articles reached"));
     }
 }

@@ -41,11 +41,7 @@ impl Lexeme<'_> {
 /// The lexemes of a source, in order. Text that is not Rust gives some lexemes, never a panic.
 #[must_use]
 pub fn read(source: &str) -> Vec<Lexeme<'_>> {
-    let mut reader = Reader {
-        source,
-        at: 0,
-        line: 1,
-    };
+    let mut reader = Reader { source, at: 0, line: 1 };
     let mut lexemes = Vec::new();
     while let Some(next) = reader.peek(0) {
         let line = reader.line;
@@ -208,10 +204,7 @@ mod tests {
 
     #[test]
     fn comments_numbers_characters_and_lifetimes_are_left_out() {
-        assert_eq!(
-            tokens("a // b\n/* c /* d */ e */ f"),
-            [Word("a"), Word("f")]
-        );
+        assert_eq!(tokens("a // b\n/* c /* d */ e */ f"), [Word("a"), Word("f")]);
         assert_eq!(tokens(r"'x' '\'' '\u{1F600}' b'y' 'static"), []);
         assert_eq!(tokens("0x1f 1_000u64"), []);
         assert_eq!(tokens("&'a str"), [Mark('&'), Word("str")]);
@@ -219,14 +212,8 @@ mod tests {
 
     #[test]
     fn strings_of_every_kind_are_literals() {
-        assert_eq!(
-            tokens(r#" "a\"b" b"c" c"d" "#),
-            [Literal(r#"a\"b"#), Literal("c"), Literal("d"),]
-        );
-        assert_eq!(
-            tokens(r###" r"e" r#"f"g"# br##"h"# "## "###),
-            [Literal("e"), Literal("f\"g"), Literal("h\"# "),]
-        );
+        assert_eq!(tokens(r#" "a\"b" b"c" c"d" "#), [Literal(r#"a\"b"#), Literal("c"), Literal("d"),]);
+        assert_eq!(tokens(r###" r"e" r#"f"g"# br##"h"# "## "###), [Literal("e"), Literal("f\"g"), Literal("h\"# "),]);
     }
 
     #[test]

@@ -27,17 +27,13 @@ impl File {
     #[must_use]
     pub fn is_rust(&self) -> bool {
         let ours = self.path.starts_with("crates/") || self.path.starts_with("xtask/");
-        ours && Path::new(&self.path)
-            .extension()
-            .is_some_and(|extension| extension == "rs")
+        ours && Path::new(&self.path).extension().is_some_and(|extension| extension == "rs")
     }
 
     /// Whether the whole file is test code by its place: a `tests` folder or a `tests.rs`.
     #[must_use]
     pub fn is_test(&self) -> bool {
-        self.path
-            .split('/')
-            .any(|part| part == "tests" || part == "tests.rs")
+        self.path.split('/').any(|part| part == "tests" || part == "tests.rs")
     }
 }
 
@@ -68,13 +64,8 @@ impl Tree {
     /// A tree of samples: pairs of path and text.
     #[must_use]
     pub fn of(samples: &[(&str, &str)]) -> Self {
-        let file = |&(path, text): &(&str, &str)| File {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        };
-        Self {
-            files: samples.iter().map(file).collect(),
-        }
+        let file = |&(path, text): &(&str, &str)| File { path: path.to_owned(), text: text.to_owned() };
+        Self { files: samples.iter().map(file).collect() }
     }
 
     /// Every file.
@@ -145,9 +136,7 @@ fn read(root: &Path, path: String) -> Result<Option<File>> {
         return Ok(None);
     }
     let bytes = fs::read(&place).with_context(|| place.display().to_string())?;
-    Ok(String::from_utf8(bytes)
-        .ok()
-        .map(|text| File { path, text }))
+    Ok(String::from_utf8(bytes).ok().map(|text| File { path, text }))
 }
 
 #[cfg(test)]

@@ -124,7 +124,10 @@ mod tests {
         assert_eq!(budget.hold(Amount::new(1)).err().unwrap().reason, Reason::BudgetExhausted);
         drop(held);
         budget.hold(Amount::new(40)).unwrap().keep();
-        assert_eq!(budget.view(), BudgetView { total: Amount::new(100), spent: Amount::new(60), held: Amount::new(40) });
+        assert_eq!(
+            budget.view(),
+            BudgetView { total: Amount::new(100), spent: Amount::new(60), held: Amount::new(40) }
+        );
     }
 
     #[test]
@@ -132,7 +135,9 @@ mod tests {
         let budget = budget(10, 1);
         let sold: usize = std::thread::scope(|scope| {
             let buyers: Vec<_> = (0..50)
-                .map(|_| scope.spawn(|| (0..20).filter(|_| budget.hold(Amount::new(1)).map(Held::spend).is_ok()).count()))
+                .map(|_| {
+                    scope.spawn(|| (0..20).filter(|_| budget.hold(Amount::new(1)).map(Held::spend).is_ok()).count())
+                })
                 .collect();
             buyers.into_iter().map(|buyer| buyer.join().unwrap()).sum()
         });

@@ -173,4 +173,3 @@ impl FromStr for OfferId {
         bytes.try_into().map(Self).map_err(|_| ParseOfferIdError)
     }
 }
-

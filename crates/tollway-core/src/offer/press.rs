@@ -121,14 +121,17 @@ impl OfferPress {
     /// The offers of a rule that are in their window at `now`, newest first: one for each minute
     /// and version in which it could have been handed out.
     pub fn in_window<'a>(&'a self, rule_id: &'a str, now: u64) -> impl Iterator<Item = Arc<Offer>> + 'a {
-        self.slots(rule_id, now).map(move |slot| self.offer(slot, now)).filter(move |offer| offer.in_window(now).is_ok())
+        self.slots(rule_id, now)
+            .map(move |slot| self.offer(slot, now))
+            .filter(move |offer| offer.in_window(now).is_ok())
     }
 
     /// Finds an offer of a rule by its id, whoever made it. Work is bounded by the offer's life in
     /// minutes and is done once: a flood of unknown ids finds everything made already.
     pub fn find(&self, rule_id: &str, id: OfferId, now: u64) -> Option<Arc<Offer>> {
+        // What another rule offers buys nothing here, however valid it is there.
         if let Some(offer) = self.made.lock().by_id.get(&id) {
-            return Some(Arc::clone(offer));
+            return (offer.document().rule == rule_id).then(|| Arc::clone(offer));
         }
         self.slots(rule_id, now).map(|slot| self.offer(slot, now)).find(|offer| offer.id() == id)
     }
@@ -202,7 +205,12 @@ mod tests {
     const NOON: u64 = 1_800_000_000;
 
     fn press(price: &str, from: u64, earlier: Vec<RulesVersion>) -> OfferPress {
-        OfferPress::new("https://shop.example".into(), PrivateKey::from_seed([7; 32]).into(), version(price, from), earlier)
+        OfferPress::new(
+            "https://shop.example".into(),
+            PrivateKey::from_seed([7; 32]).into(),
+            version(price, from),
+            earlier,
+        )
     }
 
     fn version(price: &str, from: u64) -> RulesVersion {
@@ -252,6 +260,13 @@ mod tests {
     fn an_unknown_id_is_not_found() {
         let press = press("$0.01", NOON, vec![]);
         assert!(press.find("articles", "AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(), NOON + 600).is_none());
-        assert!(press.find("nothing", press.current("articles", NOON).unwrap().id(), NOON).is_some());
+    }
+
+    #[test]
+    fn threat_12_an_offer_of_one_rule_is_not_found_for_another() {
+        let press = press("$0.01", NOON, vec![]);
+        let id = press.current("articles", NOON).unwrap().id();
+        assert!(press.find("articles", id, NOON).is_some());
+        assert!(press.find("another", id, NOON).is_none());
     }
 }

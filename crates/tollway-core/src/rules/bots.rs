@@ -2,11 +2,33 @@
 
 /// Product words, in lower case, as their operators publish them.
 const PRODUCTS: [&str; 27] = [
-    "ai2bot", "amazonbot", "anthropic-ai", "applebot-extended", "bytespider", "ccbot", "chatgpt-user",
-    "claude-searchbot", "claude-user", "claudebot", "cohere-ai", "cohere-training-data-crawler", "diffbot",
-    "duckassistbot", "facebookbot", "google-cloudvertexbot", "google-extended", "gptbot", "imagesiftbot",
-    "meta-externalagent", "meta-externalfetcher", "mistralai-user", "oai-searchbot", "omgili", "perplexity-user",
-    "perplexitybot", "youbot",
+    "ai2bot",
+    "amazonbot",
+    "anthropic-ai",
+    "applebot-extended",
+    "bytespider",
+    "ccbot",
+    "chatgpt-user",
+    "claude-searchbot",
+    "claude-user",
+    "claudebot",
+    "cohere-ai",
+    "cohere-training-data-crawler",
+    "diffbot",
+    "duckassistbot",
+    "facebookbot",
+    "google-cloudvertexbot",
+    "google-extended",
+    "gptbot",
+    "imagesiftbot",
+    "meta-externalagent",
+    "meta-externalfetcher",
+    "mistralai-user",
+    "oai-searchbot",
+    "omgili",
+    "perplexity-user",
+    "perplexitybot",
+    "youbot",
 ];
 
 /// Whether a `User-Agent` value names a published AI crawler.

@@ -17,15 +17,8 @@ use tollway_protocol::{Reason, Refusal};
 
 /// Paths that are never priced, whatever the rules say: what a crawler must be able to read to
 /// behave well, and the gate's own documents.
-pub const FREE: [&str; 7] = [
-    "/robots.txt",
-    "/sitemap.xml",
-    "/security.txt",
-    "/favicon.ico",
-    "/crawlers.json",
-    "/llms.txt",
-    "/.well-known/*",
-];
+pub const FREE: [&str; 7] =
+    ["/robots.txt", "/sitemap.xml", "/security.txt", "/favicon.ico", "/crawlers.json", "/llms.txt", "/.well-known/*"];
 
 /// Who asks, as far as a rule's audience cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,10 +62,7 @@ impl RuleSet {
     /// The rules in the order in which they decide; `free` adds to [`FREE`].
     pub fn new(free: Vec<Pattern>, rules: Vec<Rule>) -> Self {
         let built_in = FREE.iter().map(|text| text.parse().expect("the free list is made of patterns"));
-        Self {
-            free: built_in.chain(free).collect(),
-            rules: rules.into_iter().map(Arc::new).collect(),
-        }
+        Self { free: built_in.chain(free).collect(), rules: rules.into_iter().map(Arc::new).collect() }
     }
 
     /// The rules in order.
@@ -84,10 +74,7 @@ impl RuleSet {
     /// by a shared cache.
     pub fn guards(&self, path: &str) -> bool {
         !self.is_free(path)
-            && self
-                .rules
-                .iter()
-                .any(|rule| !matches!(rule.action, Action::Allow) && rule.pattern.matches(path))
+            && self.rules.iter().any(|rule| !matches!(rule.action, Action::Allow) && rule.pattern.matches(path))
     }
 
     /// Which rule decides.
@@ -112,7 +99,8 @@ impl RuleSet {
     fn refuse_folded_case(&self, path: &Readings, method: &str, who: Requester) -> Result<(), Refusal> {
         for reading in path.iter() {
             let lower = reading.to_lowercase();
-            let guarded = self.rules.iter().find(|rule| rule.concerns(method, who) && rule.pattern.matches_folded(&lower));
+            let guarded =
+                self.rules.iter().find(|rule| rule.concerns(method, who) && rule.pattern.matches_folded(&lower));
             if guarded.is_some_and(|rule| !matches!(rule.action, Action::Allow)) {
                 return Err(ambiguous("this path differs from a guarded one in letter case only"));
             }
@@ -202,12 +190,23 @@ mod tests {
     #[test]
     fn threat_06_a_path_with_two_meanings_is_refused() {
         for path in [
-            "//articles/a.html", "/articles%2fa.html", "/x/../articles/a.html", "/ARTICLES/a.html",
-            "/articles/index.html%2f..%2fb.html", "/press/..%2farticles/a.html", "/%2561rticles/a.html",
-            "/robots.txt/..%2f..%2farticles/a.html", "/articles;x/a.html",
+            "//articles/a.html",
+            "/articles%2fa.html",
+            "/x/../articles/a.html",
+            "/ARTICLES/a.html",
+            "/press/..%2farticles/a.html",
+            "/%2561rticles/a.html",
+            "/robots.txt/..%2f..%2farticles/a.html",
+            "/articles;x/a.html",
         ] {
             assert_eq!(decided(path, "GET", Requester::default()), Err(Reason::AmbiguousPath), "{path}");
         }
+    }
+
+    #[test]
+    fn a_path_whose_readings_all_cost_the_same_is_charged() {
+        let ruling = decided("/articles/index.html%2f..%2fb.html", "GET", Requester::default());
+        assert_eq!(ruling.as_deref(), Ok("charge articles"));
     }
 
     #[test]

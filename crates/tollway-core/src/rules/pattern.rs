@@ -90,10 +90,7 @@ impl FromStr for Pattern {
         if text.chars().any(|c| matches!(c, '%' | '?' | '#' | '\\') || c.is_control()) {
             return Err(ParsePatternError::Encoded);
         }
-        Ok(Self {
-            text: text.to_owned(),
-            lower: text.to_lowercase(),
-        })
+        Ok(Self { text: text.to_owned(), lower: text.to_lowercase() })
     }
 }
 
@@ -141,6 +138,6 @@ mod tests {
     #[test]
     fn matching_stays_cheap_on_a_hostile_path() {
         let pattern: Pattern = "/a*a*a*a*a*a*a*b".parse().unwrap();
-        assert!(!pattern.matches(&"/".repeat(1).chars().chain("a".repeat(8000).chars()).collect::<String>()));
+        assert!(!pattern.matches(&format!("/{}", "a".repeat(8000))));
     }
 }

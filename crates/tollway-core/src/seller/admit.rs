@@ -34,7 +34,7 @@ pub struct Purchase {
 /// What becomes of a purchase.
 pub enum Admission {
     /// It may be served: credit is held.
-    Fresh(Verified),
+    Fresh(Box<Verified>),
     /// The books know this commitment.
     Known(Box<Known>),
     /// A copy of it is being served right now: wait for it, then ask again.
@@ -72,7 +72,9 @@ impl Seller {
         let flight = match self.shared.flights.enter(id) {
             Entry::First(flight) => flight,
             Entry::Wait(landing) => return Ok(Admission::Wait(landing)),
-            Entry::Full => return Err(Refusal::new(Reason::ReplayPending, "too many copies of this request wait already")),
+            Entry::Full => {
+                return Err(Refusal::new(Reason::ReplayPending, "too many copies of this request wait already"));
+            }
         };
         match self.bargain(purchase, now) {
             Ok(bargain) => self.hold(purchase, id, bargain, flight, now).await,
@@ -88,7 +90,13 @@ impl Seller {
     }
 
     /// The promise fits no offer now; if it was sold before, that is still its outcome.
-    async fn recall(&self, purchase: &Purchase, id: CommitmentId, refusal: Refusal, now: u64) -> Result<Admission, Refusal> {
+    async fn recall(
+        &self,
+        purchase: &Purchase,
+        id: CommitmentId,
+        refusal: Refusal,
+        now: u64,
+    ) -> Result<Admission, Refusal> {
         let recorded = self.books().lookup(&id).await.map_err(|error| unavailable(&error))?;
         match recorded {
             Some(recorded) if recorded.fingerprint == fingerprint(purchase) => {
@@ -113,7 +121,7 @@ impl Seller {
         match self.books().reserve(sale, now).await.map_err(|error| unavailable(&error))? {
             Reserve::Reserved(reservation) => {
                 let hold = Hold::Reserved(reservation);
-                Ok(Admission::Fresh(Verified::assertion(self.clone(), hold, purchase, bargain, id, flight)))
+                Ok(Admission::Fresh(Box::new(Verified::assertion(self.clone(), hold, purchase, bargain, id, flight))))
             }
             Reserve::Known(recorded) => Ok(Admission::Known(Box::new(self.known(*recorded, purchase, now)))),
             Reserve::InFlight => Err(Refusal::new(Reason::ReplayPending, "this commitment is being served")),

@@ -98,11 +98,8 @@ impl Seller {
             if !shared.known_agents.may_open(starter.accounts_per_hour, now) {
                 return Err(Refusal::new(Reason::TooManyRequests, "no more accounts are opened in this hour"));
             }
-            let terms = AgentTerms {
-                agent: agent.clone(),
-                credit_limit: starter.limit,
-                daily_budget: starter.daily_budget,
-            };
+            let terms =
+                AgentTerms { agent: agent.clone(), credit_limit: starter.limit, daily_budget: starter.daily_budget };
             self.books().agent_put(terms, now).await.map_err(|error| unavailable(&error))?;
         }
         shared.known_agents.remember(agent.clone());
@@ -118,7 +115,13 @@ impl Seller {
         self.file(DocumentKind::Offer, &offer_id, || offer.jws().as_bytes().to_vec(), now).await
     }
 
-    async fn file(&self, kind: DocumentKind, id: &str, body: impl FnOnce() -> Vec<u8>, now: u64) -> Result<(), Refusal> {
+    async fn file(
+        &self,
+        kind: DocumentKind,
+        id: &str,
+        body: impl FnOnce() -> Vec<u8>,
+        now: u64,
+    ) -> Result<(), Refusal> {
         if self.shared.filed.ids.lock().contains(id) {
             return Ok(());
         }

@@ -22,7 +22,12 @@ impl Seller {
     ///
     /// # Errors
     /// One reason of the signature, of the agent's directory, or `agent_not_registered`.
-    pub async fn identify(&self, message: &(dyn Components + Sync), policy: &Policy, now: u64) -> Result<Identified, Refusal> {
+    pub async fn identify(
+        &self,
+        message: &(dyn Components + Sync),
+        policy: &Policy,
+        now: u64,
+    ) -> Result<Identified, Refusal> {
         let unverified = Unverified::read(message, policy)?;
         let agent_url = unverified
             .agent()

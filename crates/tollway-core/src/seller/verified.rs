@@ -188,10 +188,13 @@ impl Seller {
         use tollway_ledger::SaleState;
         match recorded.state {
             SaleState::Posted | SaleState::Undelivered => Ok(()),
-            SaleState::Pending => Err(Refusal::new(Reason::OutcomeUnknown, "this commitment is claimed and not yet posted")),
-            SaleState::Voided | SaleState::Expired => {
-                Err(Refusal::new(Reason::ReplayMismatch, "this commitment was released without a charge; sign a new one"))
+            SaleState::Pending => {
+                Err(Refusal::new(Reason::OutcomeUnknown, "this commitment is claimed and not yet posted"))
             }
+            SaleState::Voided | SaleState::Expired => Err(Refusal::new(
+                Reason::ReplayMismatch,
+                "this commitment was released without a charge; sign a new one",
+            )),
         }
     }
 }

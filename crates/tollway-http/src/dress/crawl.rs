@@ -5,11 +5,8 @@ use tollway_protocol::{Amount, Asset, Dress, Price, Reason, Refusal, Scale, head
 
 pub(super) fn read(field: &str, text: &str) -> Result<Promise, Refusal> {
     let price = Price::parse_crawler(text).map_err(|error| Refusal::new(Reason::PriceMalformed, error.to_string()))?;
-    let limit = if field == header::CRAWLER_EXACT_PRICE {
-        Limit::Exact(price.amount)
-    } else {
-        Limit::AtMost(price.amount)
-    };
+    let limit =
+        if field == header::CRAWLER_EXACT_PRICE { Limit::Exact(price.amount) } else { Limit::AtMost(price.amount) };
     Ok(Promise {
         dress: Dress::Crawl,
         offer: None,
@@ -22,7 +19,8 @@ pub(super) fn read(field: &str, text: &str) -> Result<Promise, Refusal> {
 
 pub(super) fn write(promise: &Promise) -> Result<(&'static str, String), Refusal> {
     let asset = promise.asset.clone().unwrap_or_else(Asset::usd);
-    let scale = Scale::of(&asset).ok_or_else(|| Refusal::new(Reason::AssetMismatch, "pay per crawl names no such asset"))?;
+    let scale =
+        Scale::of(&asset).ok_or_else(|| Refusal::new(Reason::AssetMismatch, "pay per crawl names no such asset"))?;
     let text = |amount: Amount| Price { amount, asset: asset.clone(), scale }.to_crawler();
     match promise.limit {
         Some(Limit::Exact(amount)) => Ok((header::CRAWLER_EXACT_PRICE, text(amount))),

@@ -1,9 +1,9 @@
 //! The dress of the announced `deferred` handshake.
 
+use serde_json::Map;
 use tollway_core::offer::Offer;
 use tollway_core::scheme::deferred::{Limit, Promise, requirements};
 use tollway_core::seller::Receipt;
-use serde_json::Map;
 use tollway_protocol::{
     DeferredPayload, DeferredScheme, Dress, HandshakeDemand, HandshakeExtras, HandshakeOffer, Network, PaymentHeader,
     PaymentResponseHeader, Reason, Reference, Refusal,

@@ -61,10 +61,8 @@ pub(super) fn read(text: &str) -> Result<Promise, Refusal> {
 }
 
 pub(super) fn write(promise: &Promise) -> Result<String, Refusal> {
-    let accepted = promise
-        .accepted
-        .clone()
-        .ok_or_else(|| Refusal::new(Reason::NoMatchingOffer, "no requirements were chosen"))?;
+    let accepted =
+        promise.accepted.clone().ok_or_else(|| Refusal::new(Reason::NoMatchingOffer, "no requirements were chosen"))?;
     let payload = DeferredPayload { amount: accepted.amount, asset: accepted.asset.clone() }.to_map();
     Ok(PaymentPayload::new(*accepted, payload).encode())
 }

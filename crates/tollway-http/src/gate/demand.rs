@@ -87,7 +87,8 @@ impl Terms<'_> {
 }
 
 /// Fields that scripts in browsers may read.
-pub(crate) const EXPOSED: &str = "payment-required, payment-response, crawler-price, crawler-charged, crawler-error, signature, signature-input";
+pub(crate) const EXPOSED: &str =
+    "payment-required, payment-response, crawler-price, crawler-charged, crawler-error, signature, signature-input";
 
 /// The plain body of a refusal: its code and what it is about.
 fn problem(headers: &mut HeaderMap, refusal: &Refusal) -> Bytes {

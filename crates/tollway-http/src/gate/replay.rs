@@ -1,7 +1,6 @@
 //! Answers a request that was sold before: the same body while the replay rule allows it, the
 //! receipt in any case, never a second charge.
 
-
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use serde_json::json;
@@ -17,7 +16,12 @@ use crate::body::{Body, full};
 use crate::upload::{self, Gathered};
 
 impl Gate {
-    pub(super) async fn replay(self, known: Known, asked: &Asked, request: Request<Bytes>) -> Result<Response<Body>, Refusal> {
+    pub(super) async fn replay(
+        self,
+        known: Known,
+        asked: &Asked,
+        request: Request<Bytes>,
+    ) -> Result<Response<Body>, Refusal> {
         Seller::expect_sold(&known.recorded)?;
         let head = Head { method: request.method().clone(), headers: request.headers().clone() };
         let receipt = self.shared.seller.receipt_again(&known.recorded);
@@ -50,7 +54,11 @@ impl Gate {
             let (parts, body) = self.upstream(with_body(request)).await.into_parts();
             let Gathered::Whole(body) = upload::read(body, self.shared.options.gathered_max).await else { return None };
             let now = validator(&parts.headers).unwrap_or_else(|| digest::make(&body));
-            (parts.status.is_success() && now == sold).then_some(Answer { status: parts.status, headers: parts.headers, body })
+            (parts.status.is_success() && now == sold).then_some(Answer {
+                status: parts.status,
+                headers: parts.headers,
+                body,
+            })
         };
         tokio::time::timeout(wait, fresh).await.ok().flatten()
     }

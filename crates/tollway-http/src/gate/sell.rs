@@ -36,11 +36,17 @@ impl Gate {
         finished(tokio::spawn(self.serve(verified, Arc::clone(asked), request)).await)
     }
 
-    async fn serve(self, verified: Verified, asked: Arc<Asked>, request: Request<Bytes>) -> Result<Response<Body>, Refusal> {
+    async fn serve(
+        self,
+        verified: Verified,
+        asked: Arc<Asked>,
+        request: Request<Bytes>,
+    ) -> Result<Response<Body>, Refusal> {
         let wait = self.shared.options.upstream_wait;
         let head = Head { method: request.method().clone(), headers: request.headers().clone() };
         let Ok(response) = tokio::time::timeout(wait, self.upstream(with_body(request))).await else {
-            return refused_after_release(verified, Reason::UpstreamTimeout, "the upstream did not answer in time").await;
+            return refused_after_release(verified, Reason::UpstreamTimeout, "the upstream did not answer in time")
+                .await;
         };
         if !response.status().is_success() {
             // Errors, redirects and 304 are passed on and cost nothing.
@@ -58,7 +64,12 @@ impl Gate {
     }
 
     /// The whole answer is here before it is charged: a cut one costs nothing.
-    async fn settle_gathered(&self, served: Served, response: Response<Body>, wait: Duration) -> Result<Response<Body>, Refusal> {
+    async fn settle_gathered(
+        &self,
+        served: Served,
+        response: Response<Body>,
+        wait: Duration,
+    ) -> Result<Response<Body>, Refusal> {
         let (parts, body) = response.into_parts();
         let gathering = upload::read(body, self.shared.options.gathered_max);
         let body = match tokio::time::timeout(wait, gathering).await {
@@ -108,12 +119,23 @@ impl Gate {
     }
 
     /// Puts the receipt, the seller's signature and the caching rules on a paid answer.
-    pub(super) fn finish(&self, mut response: Response<Body>, receipt: &Receipt, asked: &Asked, head: &Head) -> Response<Body> {
+    pub(super) fn finish(
+        &self,
+        mut response: Response<Body>,
+        receipt: &Receipt,
+        asked: &Asked,
+        head: &Head,
+    ) -> Response<Body> {
         keep_private(response.headers_mut());
         let status = response.status().as_u16();
         let request = asked.view(&head.method, &head.headers);
         let now = self.shared.seller.now();
-        write_receipt(Answered { status, headers: response.headers_mut(), request }, receipt, self.shared.seller.key(), now);
+        write_receipt(
+            Answered { status, headers: response.headers_mut(), request },
+            receipt,
+            self.shared.seller.key(),
+            now,
+        );
         response
     }
 }

@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, VARY};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, VARY,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use tollway_core::rules::{Rule, Ruling};
@@ -86,7 +88,14 @@ impl Gate {
         response
     }
 
-    async fn charge(self, rule: &Arc<Rule>, asked: &Arc<Asked>, parts: Parts, body: Body, dress: Dress) -> Response<Body> {
+    async fn charge(
+        self,
+        rule: &Arc<Rule>,
+        asked: &Arc<Asked>,
+        parts: Parts,
+        body: Body,
+        dress: Dress,
+    ) -> Response<Body> {
         if is_preflight(&parts) {
             return preflight(&parts.headers);
         }
@@ -104,7 +113,13 @@ impl Gate {
     }
 
     /// A request for something priced: read its commitment, prove its signature, ask the books.
-    async fn purchase(self, rule: &Arc<Rule>, asked: &Arc<Asked>, parts: Parts, body: Body) -> Result<Response<Body>, Refusal> {
+    async fn purchase(
+        self,
+        rule: &Arc<Rule>,
+        asked: &Arc<Asked>,
+        parts: Parts,
+        body: Body,
+    ) -> Result<Response<Body>, Refusal> {
         if parts.method == Method::HEAD {
             return Err(unpaid());
         }
@@ -146,7 +161,7 @@ impl Gate {
             admission = seller.admit(&purchase, seller.now()).await?;
         }
         match admission {
-            Admission::Fresh(verified) => self.sell(verified, sold.asked, request).await,
+            Admission::Fresh(verified) => self.sell(*verified, sold.asked, request).await,
             Admission::Known(known) => self.replay(*known, sold.asked, request).await,
             Admission::Wait(_) => Err(Refusal::new(Reason::ReplayPending, "the same request is being served again")),
         }
@@ -191,7 +206,8 @@ fn checked_digest(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, Re
         return Ok(None);
     }
     let text = line.and_then(|line| line.to_str().ok());
-    let text = text.ok_or_else(|| Refusal::new(Reason::DigestMissing, "a paid request with a body has a Content-Digest"))?;
+    let text =
+        text.ok_or_else(|| Refusal::new(Reason::DigestMissing, "a paid request with a body has a Content-Digest"))?;
     digest::verify(text.as_bytes(), body)?;
     Ok(Some(text.to_owned()))
 }

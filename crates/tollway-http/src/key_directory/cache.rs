@@ -73,43 +73,27 @@ struct Failed {
 impl Cache {
     /// Room for `weight_max` keys; keys are used for `stale_max` seconds after the last good fetch.
     pub(super) fn new(weight_max: usize, stale_max: u64) -> Self {
-        Self {
-            agents: HashMap::new(),
-            weight: 0,
-            weight_max,
-            stale_max,
-        }
+        Self { agents: HashMap::new(), weight: 0, weight_max, stale_max }
     }
 
     /// What is known of the agent's key at `now`.
     pub(super) fn judge(&mut self, agent: &AgentUrl, keyid: &Thumbprint, now: u64) -> Judgement {
         let Some(entry) = self.agents.get_mut(agent) else {
-            return Judgement::Due {
-                held: None,
-                known: false,
-                retried: false,
-            };
+            return Judgement::Due { held: None, known: false, retried: false };
         };
         entry.used = now;
         entry.judge(keyid, now, self.stale_max)
     }
 
     /// Remembers how a fetch ended at `now`.
-    pub(super) fn settle(
-        &mut self,
-        agent: &AgentUrl,
-        fetched: Result<Fetched, Refusal>,
-        now: u64,
-    ) -> Outcome {
+    pub(super) fn settle(&mut self, agent: &AgentUrl, fetched: Result<Fetched, Refusal>, now: u64) -> Outcome {
         let before = self.agents.remove(agent);
         self.weight -= before.as_ref().map_or(0, Entry::weight);
         let mut entry = before.unwrap_or_default();
         entry.used = now;
         entry.settle(fetched, now, self.stale_max);
-        let outcome = Outcome {
-            keys: entry.keys.clone(),
-            refusal: entry.failed.as_ref().map(|failed| failed.refusal.clone()),
-        };
+        let outcome =
+            Outcome { keys: entry.keys.clone(), refusal: entry.failed.as_ref().map(|failed| failed.refusal.clone()) };
         self.make_room(entry.weight());
         self.weight += entry.weight();
         self.agents.insert(agent.clone(), entry);
@@ -132,10 +116,7 @@ impl Cache {
 
 impl Entry {
     fn judge(&self, keyid: &Thumbprint, now: u64, stale_max: u64) -> Judgement {
-        let keys = self
-            .keys
-            .as_deref()
-            .filter(|keys| keys.usable(now, stale_max));
+        let keys = self.keys.as_deref().filter(|keys| keys.usable(now, stale_max));
         let held = keys.and_then(|keys| keys.find(keyid, now));
         let pausing = self.failed.as_ref().filter(|failed| now < failed.retry_at);
         let fresh = keys.is_some_and(|keys| now < keys.fresh_until);
@@ -146,26 +127,15 @@ impl Entry {
             (None, None) if fresh && keys.is_some_and(|keys| keys.asked_lately(now)) => {
                 Judgement::Settled(Err(Reason::KeyNotFound.into()))
             }
-            (held, None) => Judgement::Due {
-                held,
-                known: keys.is_some(),
-                retried: self.failed.is_some(),
-            },
+            (held, None) => Judgement::Due { held, known: keys.is_some(), retried: self.failed.is_some() },
         }
     }
 
     fn settle(&mut self, fetched: Result<Fetched, Refusal>, now: u64, stale_max: u64) {
         match fetched {
-            Ok(Fetched {
-                directory,
-                fresh_for,
-            }) => {
+            Ok(Fetched { directory, fresh_for }) => {
                 let fresh_until = now.saturating_add(fresh_for);
-                self.keys = Some(Arc::new(AgentKeys {
-                    directory,
-                    fetched_at: now,
-                    fresh_until,
-                }));
+                self.keys = Some(Arc::new(AgentKeys { directory, fetched_at: now, fresh_until }));
                 self.failed = None;
             }
             Err(refusal) => {
@@ -177,10 +147,7 @@ impl Entry {
     }
 
     fn weight(&self) -> usize {
-        self.keys
-            .as_ref()
-            .map_or(0, |keys| keys.directory.thumbprints().count())
-            .max(1)
+        self.keys.as_ref().map_or(0, |keys| keys.directory.thumbprints().count()).max(1)
     }
 }
 
@@ -194,9 +161,7 @@ impl AgentKeys {
     }
 
     fn usable(&self, now: u64, stale_max: u64) -> bool {
-        now < self
-            .fresh_until
-            .max(self.fetched_at.saturating_add(stale_max))
+        now < self.fresh_until.max(self.fetched_at.saturating_add(stale_max))
     }
 
     fn asked_lately(&self, now: u64) -> bool {
@@ -210,10 +175,7 @@ impl Outcome {
         if let Some(answer) = self.keys.as_ref().and_then(|keys| keys.find(keyid, now)) {
             return answer;
         }
-        Err(self
-            .refusal
-            .clone()
-            .unwrap_or_else(|| Reason::KeyNotFound.into()))
+        Err(self.refusal.clone().unwrap_or_else(|| Reason::KeyNotFound.into()))
     }
 }
 
@@ -240,10 +202,7 @@ mod tests {
 
     fn good(keys: &[PublicKey]) -> Result<Fetched, Refusal> {
         let directory = Directory::parse(directory::to_json(keys).as_bytes())?;
-        Ok(Fetched {
-            directory,
-            fresh_for: 300,
-        })
+        Ok(Fetched { directory, fresh_for: 300 })
     }
 
     fn holds(cache: &Cache, index: usize) -> bool {
@@ -270,19 +229,10 @@ mod tests {
         cache.settle(&agent(1), good(&[key(1)]), 11);
         cache.settle(&agent(2), Err(Reason::DirectoryTimeout.into()), 12);
         cache.settle(&agent(3), good(&[key(1)]), 13);
-        assert_eq!(
-            [0, 1, 2, 3].map(|index| holds(&cache, index)),
-            [true, true, false, true]
-        );
-        assert!(matches!(
-            cache.judge(&agent(0), key(1).thumbprint(), 14),
-            Judgement::Settled(Ok(_))
-        ));
+        assert_eq!([0, 1, 2, 3].map(|index| holds(&cache, index)), [true, true, false, true]);
+        assert!(matches!(cache.judge(&agent(0), key(1).thumbprint(), 14), Judgement::Settled(Ok(_))));
         cache.settle(&agent(4), good(&[key(1)]), 15);
-        assert_eq!(
-            [0, 1, 3, 4].map(|index| holds(&cache, index)),
-            [true, false, true, true]
-        );
+        assert_eq!([0, 1, 3, 4].map(|index| holds(&cache, index)), [true, false, true, true]);
     }
 
     #[test]

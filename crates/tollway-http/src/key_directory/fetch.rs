@@ -11,8 +11,7 @@ use reqwest::{Client, Response, Url, redirect};
 use tollway_protocol::{Reason, Refusal};
 use tollway_signatures::directory::MAX_DIRECTORY;
 use tollway_signatures::{
-    AgentUrl, DIRECTORY_MEDIA_TYPE, DIRECTORY_PATH, Directory, DirectoryPolicy, Message, Policy,
-    verify_directory,
+    AgentUrl, DIRECTORY_MEDIA_TYPE, DIRECTORY_PATH, Directory, DirectoryPolicy, Message, Policy, verify_directory,
 };
 use url::Host;
 
@@ -48,16 +47,10 @@ pub(super) struct Fetched {
 pub struct ClientError(#[source] reqwest::Error);
 
 impl Fetcher {
-    pub(super) fn new(
-        options: &DirectoryOptions,
-        names: Arc<dyn NameLookup>,
-    ) -> Result<Self, ClientError> {
+    pub(super) fn new(options: &DirectoryOptions, names: Arc<dyn NameLookup>) -> Result<Self, ClientError> {
         let allow_loopback = options.allow_loopback;
         let client = Client::builder()
-            .dns_resolver(Arc::new(CheckedNames {
-                names,
-                allow_loopback,
-            }))
+            .dns_resolver(Arc::new(CheckedNames { names, allow_loopback }))
             .redirect(redirect::Policy::none())
             .no_proxy()
             .referer(false)
@@ -70,18 +63,9 @@ impl Fetcher {
         let mut signature = Policy::directory();
         signature.allow_test_keys = options.allow_test_keys;
         let require_signature = options.require_signature;
-        let policy = DirectoryPolicy {
-            require_signature,
-            signature,
-        };
+        let policy = DirectoryPolicy { require_signature, signature };
         let (timeout, fresh_max) = (options.fetch_timeout, options.fresh_max);
-        Ok(Self {
-            client,
-            policy,
-            allow_loopback,
-            timeout,
-            fresh_max,
-        })
+        Ok(Self { client, policy, allow_loopback, timeout, fresh_max })
     }
 
     /// Fetches the directory of `agent`; `now` judges its signatures.
@@ -93,24 +77,15 @@ impl Fetcher {
         let (headers, body) = exchange.unwrap_or_else(|_| Err(Reason::DirectoryTimeout.into()))?;
         let message = as_message(agent, &headers);
         let directory = verify_directory(&message, &body, &self.policy, now)?;
-        Ok(Fetched {
-            directory,
-            fresh_for: fresh_for(&headers, self.fresh_max),
-        })
+        Ok(Fetched { directory, fresh_for: fresh_for(&headers, self.fresh_max) })
     }
 
     async fn exchange(&self, agent: &AgentUrl) -> Result<(HeaderMap, Bytes), Refusal> {
-        let request = self
-            .client
-            .get(self.target(agent)?)
-            .header(header::ACCEPT, DIRECTORY_MEDIA_TYPE);
+        let request = self.client.get(self.target(agent)?).header(header::ACCEPT, DIRECTORY_MEDIA_TYPE);
         let response = request.send().await.map_err(|error| not_reached(&error))?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
-            return Err(Refusal::new(
-                Reason::DirectoryStatus,
-                format!("it answered {status}"),
-            ));
+            return Err(Refusal::new(Reason::DirectoryStatus, format!("it answered {status}")));
         }
         if !is_directory_type(response.headers()) {
             let detail = format!("not {DIRECTORY_MEDIA_TYPE}");
@@ -123,8 +98,7 @@ impl Fetcher {
     /// The URL to get. The client asks its resolver about names only, so literal addresses are checked here.
     fn target(&self, agent: &AgentUrl) -> Result<Url, Refusal> {
         let forbidden = || Refusal::from(Reason::AgentForbiddenAddress);
-        let url = Url::parse(&agent.directory_url())
-            .map_err(|_| Refusal::from(Reason::AgentMalformed))?;
+        let url = Url::parse(&agent.directory_url()).map_err(|_| Refusal::from(Reason::AgentMalformed))?;
         let loopback = self.allow_loopback && agent.is_loopback();
         let allowed = match url.host().ok_or_else(forbidden)? {
             Host::Ipv4(ip) => may_connect(ip.into(), loopback),
@@ -142,11 +116,7 @@ async fn read_capped(mut response: Response) -> Result<Bytes, Refusal> {
         return Err(too_large());
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|error| not_reached(&error))?
-    {
+    while let Some(chunk) = response.chunk().await.map_err(|error| not_reached(&error))? {
         if body.len() + chunk.len() > MAX_DIRECTORY {
             return Err(too_large());
         }
@@ -157,15 +127,10 @@ async fn read_capped(mut response: Response) -> Result<Bytes, Refusal> {
 
 /// The exchange as its signatures see it.
 fn as_message(agent: &AgentUrl, headers: &HeaderMap) -> Message {
-    let scheme = agent
-        .as_str()
-        .split_once("://")
-        .map_or("https", |(scheme, _)| scheme);
+    let scheme = agent.as_str().split_once("://").map_or("https", |(scheme, _)| scheme);
     let request = Message::request("GET", scheme, agent.authority(), DIRECTORY_PATH);
     let response = Message::response(StatusCode::OK.as_u16(), request);
-    headers.iter().fold(response, |message, (name, value)| {
-        message.with(name.as_str(), value)
-    })
+    headers.iter().fold(response, |message, (name, value)| message.with(name.as_str(), value))
 }
 
 fn is_directory_type(headers: &HeaderMap) -> bool {
@@ -173,21 +138,14 @@ fn is_directory_type(headers: &HeaderMap) -> bool {
     let (Some(line), None) = (lines.next(), lines.next()) else {
         return false;
     };
-    let essence = line
-        .to_str()
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default();
+    let essence = line.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case(DIRECTORY_MEDIA_TYPE)
 }
 
 /// `max-age` less `Age` (RFC 9111, section 4.2), within bounds of our own.
 fn fresh_for(headers: &HeaderMap, fresh_max: u64) -> u64 {
     let lines = headers.get_all(header::CACHE_CONTROL).iter();
-    let directives = lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','));
+    let directives = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
     let mut max_age = FRESH_DEFAULT;
     let mut forbidden = false;
     for directive in directives.map(|directive| directive.trim().to_ascii_lowercase()) {
@@ -196,14 +154,8 @@ fn fresh_for(headers: &HeaderMap, fresh_max: u64) -> u64 {
         }
         forbidden |= directive == "no-store" || directive == "no-cache";
     }
-    let age = headers
-        .get(header::AGE)
-        .and_then(|age| age.to_str().ok()?.trim().parse().ok());
-    let left = if forbidden {
-        0
-    } else {
-        max_age.saturating_sub(age.unwrap_or(0))
-    };
+    let age = headers.get(header::AGE).and_then(|age| age.to_str().ok()?.trim().parse().ok());
+    let left = if forbidden { 0 } else { max_age.saturating_sub(age.unwrap_or(0)) };
     left.min(fresh_max).max(FRESH_MIN)
 }
 
@@ -231,32 +183,14 @@ mod tests {
             (vec![("cache-control", "public, Max-Age=60")], 60),
             (vec![("cache-control", "max-age=\"60\"")], 60),
             (vec![("cache-control", "max-age=86400")], 3600),
-            (
-                vec![("cache-control", "max-age=99999999999999999999999")],
-                FRESH_MIN,
-            ),
+            (vec![("cache-control", "max-age=99999999999999999999999")], FRESH_MIN),
             (vec![("cache-control", "max-age=-1")], FRESH_MIN),
             (vec![("cache-control", "max-age=0")], FRESH_MIN),
-            (
-                vec![
-                    ("cache-control", "max-age=600"),
-                    ("cache-control", "no-store"),
-                ],
-                FRESH_MIN,
-            ),
+            (vec![("cache-control", "max-age=600"), ("cache-control", "no-store")], FRESH_MIN),
             (vec![("cache-control", "no-cache, max-age=600")], FRESH_MIN),
             (vec![("cache-control", "max-age=600"), ("age", "100")], 500),
-            (
-                vec![("cache-control", "max-age=600"), ("age", "601")],
-                FRESH_MIN,
-            ),
-            (
-                vec![
-                    ("cache-control", "s-maxage=7, max-age=600"),
-                    ("age", "soon"),
-                ],
-                600,
-            ),
+            (vec![("cache-control", "max-age=600"), ("age", "601")], FRESH_MIN),
+            (vec![("cache-control", "s-maxage=7, max-age=600"), ("age", "soon")], 600),
         ] {
             let mut headers = HeaderMap::new();
             for (name, value) in &lines {
@@ -270,16 +204,10 @@ mod tests {
     fn one_content_type_of_the_right_essence() {
         for (lines, expected) in [
             (vec![DIRECTORY_MEDIA_TYPE], true),
-            (
-                vec!["Application/HTTP-message-signatures-directory+JSON; charset=utf-8"],
-                true,
-            ),
+            (vec!["Application/HTTP-message-signatures-directory+JSON; charset=utf-8"], true),
             (vec![], false),
             (vec!["application/json"], false),
-            (
-                vec!["application/http-message-signatures-directory+json2"],
-                false,
-            ),
+            (vec!["application/http-message-signatures-directory+json2"], false),
             (vec![DIRECTORY_MEDIA_TYPE, DIRECTORY_MEDIA_TYPE], false),
         ] {
             let mut headers = HeaderMap::new();

@@ -17,13 +17,7 @@ impl Limits {
     /// Of `in_flight` places a quarter is kept for known agents.
     pub(super) fn new(in_flight: usize, new_per_second: u32) -> Self {
         let new_in_flight = in_flight - in_flight / 4;
-        Self {
-            in_flight,
-            new_in_flight,
-            new_per_second,
-            second: 0,
-            admitted: 0,
-        }
+        Self { in_flight, new_in_flight, new_per_second, second: 0, admitted: 0 }
     }
 
     /// Whether one more fetch may start while `under_way` are under way. `known` agents are those
@@ -32,11 +26,7 @@ impl Limits {
     /// # Errors
     /// `too_many_requests`.
     pub(super) fn admit(&mut self, under_way: usize, known: bool, now: u64) -> Result<(), Refusal> {
-        let places = if known {
-            self.in_flight
-        } else {
-            self.new_in_flight
-        };
+        let places = if known { self.in_flight } else { self.new_in_flight };
         if under_way >= places {
             return Err(too_many("too many key directories are being fetched"));
         }
@@ -71,19 +61,10 @@ mod tests {
     fn a_quarter_of_the_places_is_for_known_agents() {
         let mut limits = Limits::new(16, 1000);
         assert!(limits.admit(11, false, 1).is_ok());
-        assert_eq!(
-            limits.admit(12, false, 1).unwrap_err().reason,
-            Reason::TooManyRequests
-        );
+        assert_eq!(limits.admit(12, false, 1).unwrap_err().reason, Reason::TooManyRequests);
         assert!(limits.admit(15, true, 1).is_ok());
-        assert_eq!(
-            limits.admit(16, true, 1).unwrap_err().reason,
-            Reason::TooManyRequests
-        );
-        assert!(
-            Limits::new(1, 1).admit(0, false, 1).is_ok(),
-            "one place is for anyone"
-        );
+        assert_eq!(limits.admit(16, true, 1).unwrap_err().reason, Reason::TooManyRequests);
+        assert!(Limits::new(1, 1).admit(0, false, 1).is_ok(), "one place is for anyone");
         assert!(Limits::new(0, 1).admit(0, true, 1).is_err());
     }
 

@@ -88,33 +88,21 @@ impl KeyDirectory {
     ///
     /// # Errors
     /// The TLS client cannot be set up.
-    pub fn with_names(
-        options: DirectoryOptions,
-        names: Arc<dyn NameLookup>,
-    ) -> Result<Self, ClientError> {
+    pub fn with_names(options: DirectoryOptions, names: Arc<dyn NameLookup>) -> Result<Self, ClientError> {
         let state = State {
             cache: Cache::new(options.entries_max, options.stale_max),
             flights: HashMap::new(),
             limits: Limits::new(options.fetches_in_flight, options.new_agents_per_second),
         };
         let fetcher = Fetcher::new(&options, names)?;
-        Ok(Self {
-            shared: Arc::new(Shared {
-                options,
-                fetcher,
-                state: Mutex::new(state),
-            }),
-        })
+        Ok(Self { shared: Arc::new(Shared { options, fetcher, state: Mutex::new(state) }) })
     }
 
     /// What [`AgentUrl::parse`] may let through for agents that are looked up here.
     #[must_use]
     pub fn agents(&self) -> AgentPolicy {
         let allow_loopback_http = self.shared.options.allow_loopback;
-        AgentPolicy {
-            allow_loopback_http,
-            ..AgentPolicy::default()
-        }
+        AgentPolicy { allow_loopback_http, ..AgentPolicy::default() }
     }
 
     /// The answer, or what to wait for.
@@ -122,11 +110,7 @@ impl KeyDirectory {
         let mut state = self.shared.state.lock();
         let (held, known, retried) = match state.cache.judge(agent, keyid, now) {
             Judgement::Settled(answer) => return ControlFlow::Break(answer),
-            Judgement::Due {
-                held,
-                known,
-                retried,
-            } => (held, known, retried),
+            Judgement::Due { held, known, retried } => (held, known, retried),
         };
         match (self.join(&mut state, agent, known, now), held) {
             // The last refresh failed: nobody waits for the next one while an older answer holds.
@@ -138,23 +122,13 @@ impl KeyDirectory {
     }
 
     /// The fetch under way for this agent, or a new one.
-    fn join(
-        &self,
-        state: &mut State,
-        agent: &AgentUrl,
-        known: bool,
-        now: u64,
-    ) -> Result<Landing, Refusal> {
+    fn join(&self, state: &mut State, agent: &AgentUrl, known: bool, now: u64) -> Result<Landing, Refusal> {
         if let Some(landing) = state.flights.get(agent) {
             return Ok(landing.clone());
         }
         state.limits.admit(state.flights.len(), known, now)?;
         let (landed, landing) = watch::channel(None);
-        let flight = Flight {
-            shared: Arc::clone(&self.shared),
-            agent: agent.clone(),
-            landed,
-        };
+        let flight = Flight { shared: Arc::clone(&self.shared), agent: agent.clone(), landed };
         // Its own task: a caller that hangs up takes nothing from the others who wait.
         tokio::spawn(flight.run(now));
         state.flights.insert(agent.clone(), landing.clone());
@@ -175,12 +149,7 @@ impl KeyDirectory {
 
 #[async_trait]
 impl KeySource for KeyDirectory {
-    async fn key(
-        &self,
-        agent: &AgentUrl,
-        keyid: &Thumbprint,
-        now: u64,
-    ) -> Result<PublicKey, Refusal> {
+    async fn key(&self, agent: &AgentUrl, keyid: &Thumbprint, now: u64) -> Result<PublicKey, Refusal> {
         self.refuse_outright(agent, keyid)?;
         let mut landing = match self.next(agent, keyid, now) {
             ControlFlow::Break(answer) => return answer,
@@ -189,10 +158,7 @@ impl KeySource for KeyDirectory {
         let landed = landing.wait_for(Option::is_some).await;
         match landed.as_deref() {
             Ok(Some(outcome)) => outcome.answer(keyid, now),
-            _ => Err(Refusal::new(
-                Reason::Internal,
-                "the fetch of the key directory broke off",
-            )),
+            _ => Err(Refusal::new(Reason::Internal, "the fetch of the key directory broke off")),
         }
     }
 }
@@ -210,12 +176,7 @@ impl Flight {
         if let Err(refusal) = &fetched {
             tracing::debug!(agent = %self.agent, reason = refusal.reason.code(), "key directory not read");
         }
-        let outcome = self
-            .shared
-            .state
-            .lock()
-            .cache
-            .settle(&self.agent, fetched, now);
+        let outcome = self.shared.state.lock().cache.settle(&self.agent, fetched, now);
         self.landed.send_replace(Some(outcome));
     }
 }

@@ -32,9 +32,7 @@ pub struct SystemNames {
 
 impl Default for SystemNames {
     fn default() -> Self {
-        Self {
-            lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)),
-        }
+        Self { lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) }
     }
 }
 
@@ -51,25 +49,16 @@ impl NameLookup for SystemNames {
         let name = name.to_owned();
         let lookup = move || {
             let _permit = permit;
-            Ok((name.as_str(), 0)
-                .to_socket_addrs()?
-                .map(|found| found.ip())
-                .collect())
+            Ok((name.as_str(), 0).to_socket_addrs()?.map(|found| found.ip()).collect())
         };
-        tokio::task::spawn_blocking(lookup)
-            .await
-            .map_err(io::Error::other)?
+        tokio::task::spawn_blocking(lookup).await.map_err(io::Error::other)?
     }
 }
 
 /// Whether this machine may be sent to `ip` because of a stranger's URL. `loopback` says that the URL names this very
 /// machine and may.
 pub(super) fn may_connect(ip: IpAddr, loopback: bool) -> bool {
-    if loopback {
-        ip.is_loopback()
-    } else {
-        is_public_address(ip)
-    }
+    if loopback { ip.is_loopback() } else { is_public_address(ip) }
 }
 
 /// `localhost` and names below it.
@@ -118,18 +107,9 @@ mod tests {
     impl NameLookup for Rebinding {
         async fn addresses(&self, _name: &str) -> io::Result<Vec<IpAddr>> {
             let public = Ipv4Addr::new(93, 184, 215, 14);
-            let private = [
-                [169, 254, 169, 254],
-                [127, 0, 0, 1],
-                [10, 0, 0, 1],
-                [192, 168, 1, 1],
-            ];
+            let private = [[169, 254, 169, 254], [127, 0, 0, 1], [10, 0, 0, 1], [192, 168, 1, 1]];
             let asked = self.0.fetch_add(1, Ordering::SeqCst);
-            let first = if asked.is_multiple_of(2) {
-                public
-            } else {
-                private[asked / 2 % 4].into()
-            };
+            let first = if asked.is_multiple_of(2) { public } else { private[asked / 2 % 4].into() };
             Ok(vec![first.into()])
         }
     }
@@ -137,10 +117,7 @@ mod tests {
     #[tokio::test]
     async fn threat_40_what_is_handed_to_the_connector_was_checked_itself() {
         let names = Arc::new(Rebinding::default());
-        let checked = CheckedNames {
-            names: names.clone(),
-            allow_loopback: true,
-        };
+        let checked = CheckedNames { names: names.clone(), allow_loopback: true };
         let mut refused = 0;
         for _ in 0..10_000 {
             match checked.resolve("rebind.example".parse().unwrap()).await {
@@ -156,10 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn loopback_names_are_this_machine_whatever_resolvers_say() {
-        let found = SystemNames::default()
-            .addresses("a.b.localhost")
-            .await
-            .unwrap();
+        let found = SystemNames::default().addresses("a.b.localhost").await.unwrap();
         assert!(!found.is_empty() && found.iter().all(IpAddr::is_loopback));
     }
 
@@ -174,11 +148,7 @@ mod tests {
             ("93.184.215.14", true, false),
             ("10.0.0.1", true, false),
         ] {
-            assert_eq!(
-                may_connect(text.parse().unwrap(), loopback),
-                allowed,
-                "{text} {loopback}"
-            );
+            assert_eq!(may_connect(text.parse().unwrap(), loopback), allowed, "{text} {loopback}");
         }
     }
 }

@@ -17,12 +17,7 @@ const SIGNED_FOR: u64 = 3600;
 /// (seconds since the epoch) by each of them for this authority.
 ///
 /// A directory that cannot be signed, because `authority` is not one, is a 500 without keys.
-pub fn directory_response(
-    keys: &[&PrivateKey],
-    authority: &str,
-    scheme: &str,
-    now: u64,
-) -> Response<Bytes> {
+pub fn directory_response(keys: &[&PrivateKey], authority: &str, scheme: &str, now: u64) -> Response<Bytes> {
     let public: Vec<_> = keys.iter().map(|key| key.public()).collect();
     let body = directory::to_json(&public);
     let request = Message::request("GET", scheme, authority, DIRECTORY_PATH);
@@ -33,12 +28,7 @@ pub fn directory_response(
     })
 }
 
-fn signed(
-    keys: &[&PrivateKey],
-    request: Message,
-    body: String,
-    now: u64,
-) -> Result<Response<Bytes>, Refusal> {
+fn signed(keys: &[&PrivateKey], request: Message, body: String, now: u64) -> Result<Response<Bytes>, Refusal> {
     let content_digest = digest::make(body.as_bytes());
     let message = Message::response(200, request).with(header::CONTENT_DIGEST, &content_digest);
     let mut response = Response::builder()
@@ -46,15 +36,10 @@ fn signed(
         .header(CACHE_CONTROL, format!("max-age={MAX_AGE}"))
         .header(header::CONTENT_DIGEST, content_digest);
     if !keys.is_empty() {
-        let (input, signature) =
-            sign_directory(&message, keys, now, now.saturating_add(SIGNED_FOR))?;
-        response = response
-            .header(header::SIGNATURE_INPUT, input)
-            .header(header::SIGNATURE, signature);
+        let (input, signature) = sign_directory(&message, keys, now, now.saturating_add(SIGNED_FOR))?;
+        response = response.header(header::SIGNATURE_INPUT, input).header(header::SIGNATURE, signature);
     }
-    Ok(response
-        .body(body.into())
-        .expect("serialised structured fields are valid header values"))
+    Ok(response.body(body.into()).expect("serialised structured fields are valid header values"))
 }
 
 #[cfg(test)]
@@ -70,17 +55,12 @@ mod tests {
         let request = Message::request("GET", "https", authority, DIRECTORY_PATH);
         let message = Message::response(response.status().as_u16(), request);
         let fields = response.headers().iter();
-        fields.fold(message, |message, (name, value)| {
-            message.with(name.as_str(), value)
-        })
+        fields.fold(message, |message, (name, value)| message.with(name.as_str(), value))
     }
 
     #[test]
     fn each_key_proves_itself_to_a_reader_of_this_host_only() {
-        let (first, second) = (
-            PrivateKey::from_seed([1; 32]),
-            PrivateKey::from_seed([2; 32]),
-        );
+        let (first, second) = (PrivateKey::from_seed([1; 32]), PrivateKey::from_seed([2; 32]));
         let response = directory_response(&[&first, &second], "shop.example", "https", NOW);
         assert_eq!(response.headers()[CONTENT_TYPE], DIRECTORY_MEDIA_TYPE);
         assert_eq!(response.headers()[CACHE_CONTROL], "max-age=300");
@@ -90,16 +70,9 @@ mod tests {
         };
         let directory = read("SHOP.example:443", NOW + 300).unwrap();
         for key in [&first, &second] {
-            assert!(
-                directory
-                    .find(key.public().thumbprint(), NOW * 1000)
-                    .is_ok()
-            );
+            assert!(directory.find(key.public().thumbprint(), NOW * 1000).is_ok());
         }
-        for (authority, now) in [
-            ("mirror.example", NOW),
-            ("shop.example", NOW + SIGNED_FOR + 3600),
-        ] {
+        for (authority, now) in [("mirror.example", NOW), ("shop.example", NOW + SIGNED_FOR + 3600)] {
             let refusal = read(authority, now).unwrap_err();
             assert_eq!(refusal.reason, Reason::DirectorySignatureInvalid);
         }

@@ -94,7 +94,9 @@ impl Service<Request<Body>> for Proxy {
                     drop_hop_by_hop(response.headers_mut());
                     Ok(response.map(boxed))
                 }
-                Err(error) if error.is_connect() => Ok(refused(Reason::UpstreamUnreachable, "the upstream cannot be reached")),
+                Err(error) if error.is_connect() => {
+                    Ok(refused(Reason::UpstreamUnreachable, "the upstream cannot be reached"))
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the upstream broke off");
                     Ok(refused(Reason::UpstreamMalformed, "the upstream's answer broke off"))

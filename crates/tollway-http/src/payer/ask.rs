@@ -30,7 +30,11 @@ impl Payer {
     pub async fn quote(&self, url: &Url) -> Result<Option<Arc<Offer>>, PayError> {
         let target = Target::of(url)?;
         let reply = self.ask_unpaid(&target).await?;
-        if reply.status == StatusCode::PAYMENT_REQUIRED { self.read_demand(&target, &reply).await.map(Some) } else { Ok(None) }
+        if reply.status == StatusCode::PAYMENT_REQUIRED {
+            self.read_demand(&target, &reply).await.map(Some)
+        } else {
+            Ok(None)
+        }
     }
 
     /// A signed request that promises nothing, answered with a signed body: how an agent asks about
@@ -76,7 +80,8 @@ impl Payer {
     async fn fetch_offer(&self, target: &Target, body: &[u8]) -> Result<String, PayError> {
         let demand = HandshakeDemand::decode(body)?;
         let ours = demand.accepts.iter().find(|entry| entry.network.as_str() == self.parts.buyer.network.as_str());
-        let entry = ours.ok_or_else(|| Refusal::new(Reason::UnsupportedNetwork, "no offer is on a network we are billed on"))?;
+        let entry =
+            ours.ok_or_else(|| Refusal::new(Reason::UnsupportedNetwork, "no offer is on a network we are billed on"))?;
         let path = format!("{}offers/{}", crate::wellknown::PREFIX, entry.extras.id);
         let url = target.url.join(&path).map_err(|error| PayError::Unreachable(error.to_string()))?;
         let reply = self.send(&Target::of(&url)?, &HeaderMap::new()).await?;

@@ -112,14 +112,21 @@ impl Payer {
 
     async fn refused(&self, id: CommitmentId, approved: Approved, reply: Reply) -> Result<Outcome, PayError> {
         let at = self.parts.buyer.clock.now();
-        let reason = if is_upstream(&reply) { reply.status.as_str().to_owned() } else { said(&reply).reason.code().to_owned() };
+        let reason =
+            if is_upstream(&reply) { reply.status.as_str().to_owned() } else { said(&reply).reason.code().to_owned() };
         self.parts.buyer.journal.write(&AuditLine::Refused { at, id, reason }).await?;
         drop(approved);
         Ok(Outcome::Refused(reply))
     }
 
     /// Nobody answered. The money stays held until the seller's books say what came of it.
-    async fn unknown(&self, target: &Target, id: CommitmentId, approved: Approved, detail: String) -> Result<Outcome, PayError> {
+    async fn unknown(
+        &self,
+        target: &Target,
+        id: CommitmentId,
+        approved: Approved,
+        detail: String,
+    ) -> Result<Outcome, PayError> {
         let at = self.parts.buyer.clock.now();
         self.parts.buyer.journal.write(&AuditLine::Unknown { at, id, detail: detail.clone() }).await?;
         match self.look_up(&target.origin, id).await {
@@ -216,7 +223,13 @@ impl Payer {
     }
 }
 
-fn promise_line(target: &Target, approved: &Approved, id: CommitmentId, at: u64, dress: tollway_protocol::Dress) -> AuditLine {
+fn promise_line(
+    target: &Target,
+    approved: &Approved,
+    id: CommitmentId,
+    at: u64,
+    dress: tollway_protocol::Dress,
+) -> AuditLine {
     AuditLine::Promise {
         at,
         id,
@@ -238,13 +251,19 @@ fn has_receipt(reply: &Reply) -> bool {
 /// one, a conflict and a server that cannot tell do not.
 fn is_definite(reply: &Reply) -> bool {
     let status = reply.status;
-    let unsure = [StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::INTERNAL_SERVER_ERROR];
+    let unsure = [
+        StatusCode::CONFLICT,
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+        StatusCode::INTERNAL_SERVER_ERROR,
+    ];
     !status.is_success() && !unsure.contains(&status)
 }
 
 /// Whether an answer is the upstream's own: no refusal of the gate looks like it.
 fn is_upstream(reply: &Reply) -> bool {
-    reply.status.is_redirection() || matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::NOT_ACCEPTABLE)
+    reply.status.is_redirection()
+        || matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::NOT_ACCEPTABLE)
 }
 
 /// Whether another offer can help.

@@ -84,11 +84,15 @@ fn write_groups(file: &mut File, mut waiting: mpsc::Receiver<(String, oneshot::S
         let text: String = group.iter().map(|(line, _)| line.as_str()).collect();
         let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_data());
         for (_, answer) in group.drain(..) {
-            let outcome = written.as_ref().map_err(|error| {
-                Refusal::new(Reason::JournalUnavailable, format!("the audit log cannot be written: {error}"))
-            });
+            let outcome = match &written {
+                Ok(()) => Ok(()),
+                Err(error) => {
+                    let detail = format!("the audit log cannot be written: {error}");
+                    Err(Refusal::new(Reason::JournalUnavailable, detail))
+                }
+            };
             // Whoever asked may have gone; the line stands all the same.
-            drop(answer.send(outcome.map(|()| ())));
+            drop(answer.send(outcome));
         }
     }
 }

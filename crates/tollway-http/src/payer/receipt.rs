@@ -45,7 +45,8 @@ impl Payer {
         policy.skew = 120;
         let now = self.parts.buyer.clock.now();
         let unverified = {
-            let view = ResponseView { status: reply.status.as_u16(), headers: &reply.headers, request: target.view(sent) };
+            let view =
+                ResponseView { status: reply.status.as_u16(), headers: &reply.headers, request: target.view(sent) };
             Unverified::read(&view, &policy)?
         };
         let key = self.seller_key(target, unverified.keyid()).await?;

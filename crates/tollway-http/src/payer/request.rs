@@ -48,7 +48,8 @@ impl Target {
         let wrong = |detail: &'static str| Refusal::new(Reason::MalformedTarget, detail);
         let host = url.host_str().ok_or_else(|| wrong("the URL has no host"))?;
         let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        let path_and_query = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+        let path_and_query =
+            url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
         let path = Readings::of(url.path())?;
         if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
             return Err(wrong("the URL is not a plain http(s) URL"));
@@ -104,10 +105,15 @@ impl Signer for Unsigned<'_> {
 
 impl Payer {
     /// Everything but the signature: what will be signed has an id, and can be written down first.
-    pub(super) fn prepare(&self, target: &Target, payment: Option<(HeaderName, HeaderValue)>) -> Result<Prepared, Refusal> {
+    pub(super) fn prepare(
+        &self,
+        target: &Target,
+        payment: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<Prepared, Refusal> {
         let mut headers = HeaderMap::new();
         let agent = format!("{LABEL}=\"{}\"", self.parts.agent);
-        let agent = HeaderValue::from_str(&agent).map_err(|_| Refusal::new(Reason::AgentMalformed, "the agent is not ASCII"))?;
+        let agent = HeaderValue::from_str(&agent)
+            .map_err(|_| Refusal::new(Reason::AgentMalformed, "the agent is not ASCII"))?;
         headers.insert(header::SIGNATURE_AGENT, agent);
         let mut components: Vec<_> = ["@method", "@authority", "@path", "@query"].map(Component::new).to_vec();
         components.push(Component::new(header::SIGNATURE_AGENT).key(LABEL));
@@ -131,7 +137,8 @@ impl Payer {
         let Signed { signature_input, signature, .. } =
             sign(&target.view(&headers), LABEL, &components, &params, &self.parts.key)?;
         for (name, text) in [(header::SIGNATURE_INPUT, signature_input), (header::SIGNATURE, signature)] {
-            let value = HeaderValue::from_str(&text).map_err(|_| Refusal::new(Reason::Internal, "a signature is ASCII"))?;
+            let value =
+                HeaderValue::from_str(&text).map_err(|_| Refusal::new(Reason::Internal, "a signature is ASCII"))?;
             headers.insert(name, value);
         }
         Ok(SignedRequest { headers, id, expires: params.expires })

@@ -31,7 +31,12 @@ pub(super) async fn account(shared: &Shared, asked: &Asked, parts: &Parts) -> Re
 }
 
 /// What became of a commitment, with its receipt.
-pub(super) async fn commitment(shared: &Shared, asked: &Asked, parts: &Parts, id: &str) -> Result<Response<Body>, Refusal> {
+pub(super) async fn commitment(
+    shared: &Shared,
+    asked: &Asked,
+    parts: &Parts,
+    id: &str,
+) -> Result<Response<Body>, Refusal> {
     let agent = caller(shared, asked, parts).await?;
     let id = id.parse().map_err(|_| Refusal::new(Reason::NotFound, "no commitment has an id of this form"))?;
     let recorded = shared.seller.books().lookup(&id).await.map_err(unavailable)?;
@@ -61,7 +66,12 @@ pub(super) async fn statements(shared: &Shared, asked: &Asked, parts: &Parts) ->
 }
 
 /// One bill.
-pub(super) async fn statement(shared: &Shared, asked: &Asked, parts: &Parts, period: &str) -> Result<Response<Body>, Refusal> {
+pub(super) async fn statement(
+    shared: &Shared,
+    asked: &Asked,
+    parts: &Parts,
+    period: &str,
+) -> Result<Response<Body>, Refusal> {
     let statement = own_statement(shared, asked, parts, period).await?;
     let body = signed(&statement).to_string();
     Ok(private(shared, asked.view(&parts.method, &parts.headers), JSON, body))
@@ -69,7 +79,12 @@ pub(super) async fn statement(shared: &Shared, asked: &Asked, parts: &Parts, per
 
 /// Lines of a bill after `?after=SEQUENCE`, at most a thousand, as JSONL: exactly the bytes that
 /// the bill's `lines_hash` covers.
-pub(super) async fn lines(shared: &Shared, asked: &Asked, parts: &Parts, period: &str) -> Result<Response<Body>, Refusal> {
+pub(super) async fn lines(
+    shared: &Shared,
+    asked: &Asked,
+    parts: &Parts,
+    period: &str,
+) -> Result<Response<Body>, Refusal> {
     let statement = own_statement(shared, asked, parts, period).await?;
     let after = after(parts)?;
     let lines = shared.seller.books().lines(&statement, after, LINES_MAX).await.map_err(unavailable)?;
@@ -79,8 +94,9 @@ pub(super) async fn lines(shared: &Shared, asked: &Asked, parts: &Parts, period:
 
 async fn own_statement(shared: &Shared, asked: &Asked, parts: &Parts, period: &str) -> Result<Statement, Refusal> {
     let agent = caller(shared, asked, parts).await?;
-    let period: Period =
-        period.parse().map_err(|_| Refusal::new(Reason::NotFound, "a period is a day or a month, such as 2026-11-22"))?;
+    let period: Period = period
+        .parse()
+        .map_err(|_| Refusal::new(Reason::NotFound, "a period is a day or a month, such as 2026-11-22"))?;
     let found = shared.seller.books().statement(&agent, &period).await.map_err(unavailable)?;
     found.ok_or_else(|| Refusal::new(Reason::NotFound, "there is no statement for this agent and period"))
 }

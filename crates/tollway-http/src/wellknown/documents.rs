@@ -23,7 +23,12 @@ pub(super) async fn terms(shared: &Shared, hash: &str) -> Result<Response<Body>,
     stored(shared, DocumentKind::Terms, hash, "text/markdown; charset=utf-8").await
 }
 
-async fn stored(shared: &Shared, kind: DocumentKind, id: &str, media_type: &'static str) -> Result<Response<Body>, Refusal> {
+async fn stored(
+    shared: &Shared,
+    kind: DocumentKind,
+    id: &str,
+    media_type: &'static str,
+) -> Result<Response<Body>, Refusal> {
     let found = shared.seller.books().document(kind, id).await;
     let found = found.map_err(|error| Refusal::new(error.reason(), "the books cannot be asked at the moment"))?;
     let document = found.ok_or_else(|| Refusal::new(Reason::NotFound, "no such document"))?;

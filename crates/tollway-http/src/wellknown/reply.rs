@@ -5,12 +5,17 @@ use http::{HeaderValue, Response};
 use tollway_protocol::header;
 use tollway_signatures::digest;
 
-use crate::message::RequestView;
 use crate::body::{Body, full};
 use crate::gate::{Shared, sign_response};
+use crate::message::RequestView;
 
 /// An answer for one agent: never kept by anyone else, signed with its digest.
-pub(super) fn private(shared: &Shared, request: RequestView<'_>, media_type: &'static str, body: String) -> Response<Body> {
+pub(super) fn private(
+    shared: &Shared,
+    request: RequestView<'_>,
+    media_type: &'static str,
+    body: String,
+) -> Response<Body> {
     let digest = digest::make(body.as_bytes());
     let mut response = Response::new(full(body));
     let headers = response.headers_mut();

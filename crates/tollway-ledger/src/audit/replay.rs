@@ -11,9 +11,8 @@ use tollway_protocol::{Amount, Scale};
 use super::{AuditReport, EvidenceKeys, ExportLine, FaultKind, Proof};
 use crate::account::{Account, AgentTerms, add, less};
 use crate::body::{
-    AgentBody, BlockBody, CheckpointBody, DeliveryBody, DocumentBody, EndedBody, FORMAT,
-    GenesisBody, PostedBody, SaleBody, Stamp, StatementBody, UndeliveredBody, payer_account,
-    revenue_account,
+    AgentBody, BlockBody, CheckpointBody, DeliveryBody, DocumentBody, EndedBody, FORMAT, GenesisBody, PostedBody,
+    SaleBody, Stamp, StatementBody, UndeliveredBody, payer_account, revenue_account,
 };
 use crate::books::Ledger;
 use crate::canonical::to_canonical;
@@ -88,8 +87,7 @@ impl<'k> Replay<'k> {
         let stamp: Stamp = match serde_json::from_str(&line.body) {
             Ok(stamp) => stamp,
             Err(error) => {
-                self.report
-                    .fault(expected, FaultKind::Body, error.to_string());
+                self.report.fault(expected, FaultKind::Body, error.to_string());
                 self.report.sequence = expected;
                 self.chain(line.hash);
                 return;
@@ -97,8 +95,7 @@ impl<'k> Replay<'k> {
         };
         let place = stamp.sequence;
         if place != expected {
-            self.report
-                .fault(place, FaultKind::Gap, format!("{expected} should follow"));
+            self.report.fault(place, FaultKind::Gap, format!("{expected} should follow"));
         }
         if line.prev != self.head {
             let detail = format!("the entry before it has hash {}", self.head);
@@ -106,8 +103,7 @@ impl<'k> Replay<'k> {
         }
         let hash = line.prev.chain(line.body.as_bytes());
         if hash != line.hash {
-            self.report
-                .fault(place, FaultKind::Hash, format!("its body hashes to {hash}"));
+            self.report.fault(place, FaultKind::Hash, format!("its body hashes to {hash}"));
         }
         if let Err((kind, detail)) = self.check(&stamp, &line) {
             self.report.fault(place, kind, detail);
@@ -123,28 +119,18 @@ impl<'k> Replay<'k> {
         }
         let last = self.report.sequence;
         if self.balances.values().sum::<i128>() != 0 {
-            self.report
-                .fault(last, FaultKind::Balance, "the accounts do not sum to zero");
+            self.report.fault(last, FaultKind::Balance, "the accounts do not sum to zero");
         }
         for (agent, account) in &self.accounts {
-            let booked = self
-                .balances
-                .get(&payer_account(agent))
-                .copied()
-                .unwrap_or(0);
+            let booked = self.balances.get(&payer_account(agent)).copied().unwrap_or(0);
             if i128::try_from(account.owed().get()).ok() != Some(booked) {
-                let detail = format!(
-                    "{agent} owes {}, its transfers say {booked}",
-                    account.owed()
-                );
+                let detail = format!("{agent} owes {}, its transfers say {booked}", account.owed());
                 self.report.fault(last, FaultKind::Balance, detail);
             }
         }
         self.report.head = self.head.to_string();
         let balances = self.balances.into_iter();
-        self.report.balances = balances
-            .map(|(name, sum)| (name, Balance::new(sum)))
-            .collect();
+        self.report.balances = balances.map(|(name, sum)| (name, Balance::new(sum))).collect();
         self.report
     }
 
@@ -157,8 +143,7 @@ impl<'k> Replay<'k> {
         if (stamp.kind == EntryKind::Genesis) != self.ledger.is_none() {
             // Said once: what follows is judged as far as it can be.
             let detail = "the one genesis entry comes first";
-            self.report
-                .fault(stamp.sequence, FaultKind::Genesis, detail);
+            self.report.fault(stamp.sequence, FaultKind::Genesis, detail);
         }
         let (body, hash) = (line.body.as_str(), line.hash);
         match stamp.kind {
@@ -179,32 +164,14 @@ impl<'k> Replay<'k> {
 
     fn genesis(&mut self, body: GenesisBody) -> Checked {
         let scale = Scale::new(body.scale).ok_or((FaultKind::Body, "no such scale".to_owned()))?;
-        expect(
-            body.format == FORMAT,
-            FaultKind::Genesis,
-            "another form of journal",
-        )?;
-        self.ledger = Some(Ledger {
-            seller: body.seller,
-            asset: body.asset,
-            scale,
-        });
+        expect(body.format == FORMAT, FaultKind::Genesis, "another form of journal")?;
+        self.ledger = Some(Ledger { seller: body.seller, asset: body.asset, scale });
         Ok(())
     }
 
     fn agent(&mut self, body: AgentBody) -> Checked {
-        let AgentBody {
-            agent,
-            credit_limit,
-            daily_budget,
-            at,
-            ..
-        } = body;
-        let terms = AgentTerms {
-            agent: agent.clone(),
-            credit_limit,
-            daily_budget,
-        };
+        let AgentBody { agent, credit_limit, daily_budget, at, .. } = body;
+        let terms = AgentTerms { agent: agent.clone(), credit_limit, daily_budget };
         match self.accounts.get_mut(&agent) {
             Some(account) => account.terms = terms,
             None => drop(self.accounts.insert(agent, Account::new(terms, at))),
@@ -226,26 +193,10 @@ impl<'k> Replay<'k> {
         let place = body.sequence;
         let posted = body.status.is_some();
         for (right, kind, detail) in [
-            (
-                posted == (body.kind == EntryKind::Sale),
-                FaultKind::Body,
-                "a claim has no status",
-            ),
-            (
-                is_derived(&body),
-                FaultKind::CommitmentId,
-                "it does not follow from the evidence",
-            ),
-            (
-                has_accounts(&body),
-                FaultKind::Transfer,
-                "debit and credit are not payer and revenue",
-            ),
-            (
-                self.is_asset(&body),
-                FaultKind::Transfer,
-                "it counts another asset",
-            ),
+            (posted == (body.kind == EntryKind::Sale), FaultKind::Body, "a claim has no status"),
+            (is_derived(&body), FaultKind::CommitmentId, "it does not follow from the evidence"),
+            (has_accounts(&body), FaultKind::Transfer, "debit and credit are not payer and revenue"),
+            (self.is_asset(&body), FaultKind::Transfer, "it counts another asset"),
         ] {
             if !right {
                 self.report.fault(place, kind, detail);
@@ -254,11 +205,7 @@ impl<'k> Replay<'k> {
         self.use_nonce(&body);
         self.prove(&body);
         let track = Track {
-            state: if posted {
-                SaleState::Posted
-            } else {
-                SaleState::Pending
-            },
+            state: if posted { SaleState::Posted } else { SaleState::Pending },
             agent: body.agent.clone().into_owned(),
             amount: body.amount,
             rule: body.rule.clone().into_owned(),
@@ -275,20 +222,13 @@ impl<'k> Replay<'k> {
             Some(Box::new(body.into_detail(0)))
         };
         let known = self.sales.insert(id, Track { claim, ..track });
-        expect(
-            known.is_none(),
-            FaultKind::Duplicate,
-            "the commitment stands in the journal before",
-        )
+        expect(known.is_none(), FaultKind::Duplicate, "the commitment stands in the journal before")
     }
 
     fn sale_posted(&mut self, body: PostedBody, hash: Hash) -> Checked {
         let track = self.step(&body.id, &[SaleState::Pending], SaleState::Posted)?;
         let (agent, amount, rule) = (track.agent.clone(), track.amount, track.rule.clone());
-        let claim = track
-            .claim
-            .take()
-            .ok_or((FaultKind::State, "never claimed".to_owned()))?;
+        let claim = track.claim.take().ok_or((FaultKind::State, "never claimed".to_owned()))?;
         if let Some(account) = self.accounts.get_mut(&agent) {
             account.pending = less(account.pending, amount);
             account.posted = add(account.posted, amount);
@@ -299,11 +239,7 @@ impl<'k> Replay<'k> {
             && body.credit == revenue_account(&rule);
         let (debit, credit) = (body.debit.clone(), body.credit.clone());
         self.charge(&debit, &credit, body.into_line(rule, *claim, hash));
-        expect(
-            right,
-            FaultKind::Transfer,
-            "it is not the transfer that was claimed",
-        )
+        expect(right, FaultKind::Transfer, "it is not the transfer that was claimed")
     }
 
     fn ended(&mut self, body: EndedBody, state: SaleState) -> Checked {
@@ -315,11 +251,7 @@ impl<'k> Replay<'k> {
             account.unspend(amount, at);
         }
         let right = body.agent == agent && body.amount == amount;
-        expect(
-            right,
-            FaultKind::Transfer,
-            "it is not the transfer that was claimed",
-        )
+        expect(right, FaultKind::Transfer, "it is not the transfer that was claimed")
     }
 
     fn undelivered(&mut self, body: UndeliveredBody, hash: Hash) -> Checked {
@@ -337,16 +269,9 @@ impl<'k> Replay<'k> {
             && body.rule == rule
             && body.credit == payer_account(&agent)
             && body.debit == revenue_account(&rule);
-        self.unbilled
-            .entry(agent)
-            .or_default()
-            .push_back(body.into_line(hash));
+        self.unbilled.entry(agent).or_default().push_back(body.into_line(hash));
         expect(!noted, FaultKind::State, "the answer was recorded as whole")?;
-        expect(
-            right,
-            FaultKind::Transfer,
-            "it does not take back what was charged",
-        )
+        expect(right, FaultKind::Transfer, "it does not take back what was charged")
     }
 
     fn delivery(&mut self, body: &DeliveryBody) -> Checked {
@@ -369,29 +294,15 @@ impl<'k> Replay<'k> {
         }
         let previous = self.last_statements.get(&agent);
         let expected = self.ledger.as_ref().and_then(|ledger| {
-            let made = tally.statement(
-                agent.clone(),
-                ledger,
-                statement.period,
-                statement.to,
-                previous,
-            );
+            let made = tally.statement(agent.clone(), ledger, statement.period, statement.to, previous);
             made.ok()
         });
         self.seal(body.sequence, &body.jws, &statement.payload());
         let follows = expected.as_ref() == Some(&statement) && statement.lines > 0;
         self.last_statements.insert(agent, statement.clone());
         self.fresh.push((body.sequence, statement));
-        expect(
-            in_period,
-            FaultKind::Statement,
-            "a line is later than the period",
-        )?;
-        expect(
-            follows,
-            FaultKind::Statement,
-            "it does not follow from its lines",
-        )
+        expect(in_period, FaultKind::Statement, "a line is later than the period")?;
+        expect(follows, FaultKind::Statement, "it does not follow from its lines")
     }
 
     fn checkpoint(&mut self, body: &CheckpointBody<'static>) -> Checked {
@@ -408,12 +319,7 @@ impl<'k> Replay<'k> {
         let forgotten = self.unbilled.values().filter_map(VecDeque::front);
         let forgotten: Vec<_> = forgotten
             .filter(|line| line.sequence <= cut)
-            .map(|line| {
-                (
-                    line.sequence,
-                    format!("no statement bills the line to {}", line.agent),
-                )
-            })
+            .map(|line| (line.sequence, format!("no statement bills the line to {}", line.agent)))
             .collect();
         for (place, detail) in forgotten {
             self.report.fault(place, FaultKind::Statement, detail);
@@ -424,11 +330,7 @@ impl<'k> Replay<'k> {
                 && ledger.scale.get() == checkpoint.scale
         });
         expect(ours, FaultKind::Checkpoint, "it is of other books")?;
-        expect(
-            cut >= self.last_cut,
-            FaultKind::Checkpoint,
-            "it cuts before an earlier cut",
-        )?;
+        expect(cut >= self.last_cut, FaultKind::Checkpoint, "it cuts before an earlier cut")?;
         let index = usize::try_from(cut.get() - self.hashes_from).unwrap_or(usize::MAX);
         let right = self.hashes.get(index) == Some(&checkpoint.head);
         if index < self.hashes.len() {
@@ -436,11 +338,7 @@ impl<'k> Replay<'k> {
             self.hashes_from = cut.get();
             self.last_cut = cut;
         }
-        expect(
-            right,
-            FaultKind::Checkpoint,
-            "the entry at its cut has another hash",
-        )
+        expect(right, FaultKind::Checkpoint, "the entry at its cut has another hash")
     }
 
     /// The sale, moved on to `next` if it is in one of the states `from`.
@@ -462,20 +360,14 @@ impl<'k> Replay<'k> {
 
     fn spend(&mut self, track: &Track, place: Sequence, posted: bool) {
         let Some(account) = self.accounts.get_mut(&track.agent) else {
-            self.report
-                .fault(place, FaultKind::Limit, "the payer has no account");
+            self.report.fault(place, FaultKind::Limit, "the payer has no account");
             return;
         };
         if let Err(refusal) = account.admit(track.amount, Amount::ZERO, track.at) {
-            self.report
-                .fault(place, FaultKind::Limit, refusal.to_string());
+            self.report.fault(place, FaultKind::Limit, refusal.to_string());
         }
         account.spend(track.amount, track.at);
-        let total = if posted {
-            &mut account.posted
-        } else {
-            &mut account.pending
-        };
+        let total = if posted { &mut account.posted } else { &mut account.pending };
         *total = add(*total, track.amount);
     }
 
@@ -483,10 +375,7 @@ impl<'k> Replay<'k> {
         self.report.sales += 1;
         self.report.charged = add(self.report.charged, line.amount);
         self.transfer(debit, credit, line.amount);
-        self.unbilled
-            .entry(line.agent.clone())
-            .or_default()
-            .push_back(line);
+        self.unbilled.entry(line.agent.clone()).or_default().push_back(line);
     }
 
     fn transfer(&mut self, debit: &str, credit: &str, amount: Amount) {
@@ -509,16 +398,12 @@ impl<'k> Replay<'k> {
     }
 
     fn prove(&mut self, body: &SaleBody<'_>) {
-        match self
-            .keys
-            .verify_sale(&body.thumbprint, &body.base, &body.signature)
-        {
+        match self.keys.verify_sale(&body.thumbprint, &body.base, &body.signature) {
             Proof::Proved => self.report.sales_proved += 1,
             Proof::NoKey => self.report.sales_unproved += 1,
             Proof::Wrong => {
                 let detail = "the signature is not that of the payer's key";
-                self.report
-                    .fault(body.sequence, FaultKind::Signature, detail);
+                self.report.fault(body.sequence, FaultKind::Signature, detail);
             }
         }
     }
@@ -526,44 +411,27 @@ impl<'k> Replay<'k> {
     /// A signed document must be the one beside its signature.
     fn seal(&mut self, place: Sequence, jws: &str, payload: &str) {
         let mut parts = jws.split('.').skip(1);
-        let signed = parts
-            .next()
-            .and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+        let signed = parts.next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
         if signed.as_deref() != Some(payload.as_bytes()) {
-            self.report.fault(
-                place,
-                FaultKind::Seal,
-                "what was signed is another document",
-            );
+            self.report.fault(place, FaultKind::Seal, "what was signed is another document");
         } else if self.keys.verify_jws(jws).as_deref() == Some(payload.as_bytes()) {
             self.report.seals_proved += 1;
         }
     }
 
     fn is_asset(&self, body: &SaleBody<'_>) -> bool {
-        self.ledger
-            .as_ref()
-            .is_none_or(|ledger| ledger.asset == *body.asset)
+        self.ledger.as_ref().is_none_or(|ledger| ledger.asset == *body.asset)
     }
 }
 
 fn expect(right: bool, kind: FaultKind, detail: &str) -> Checked {
-    if right {
-        Ok(())
-    } else {
-        Err((kind, detail.to_owned()))
-    }
+    if right { Ok(()) } else { Err((kind, detail.to_owned())) }
 }
 
 /// Reads a body that holds exactly the members of its kind.
 fn read<B: DeserializeOwned + Serialize>(body: &str) -> Result<B, (FaultKind, String)> {
-    let read: B =
-        serde_json::from_str(body).map_err(|error| (FaultKind::Body, error.to_string()))?;
-    expect(
-        to_canonical(&read) == body,
-        FaultKind::Body,
-        "it holds members of no meaning",
-    )?;
+    let read: B = serde_json::from_str(body).map_err(|error| (FaultKind::Body, error.to_string()))?;
+    expect(to_canonical(&read) == body, FaultKind::Body, "it holds members of no meaning")?;
     Ok(read)
 }
 

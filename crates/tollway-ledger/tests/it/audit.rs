@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tollway_ledger::closing::{Closing, plan_close};
 use tollway_ledger::{
-    AuditReport, Command, DeliveryNote, FaultKind, Hash, MemoryRecords, NoKeys, Period, Records,
-    Sequence, verify_export,
+    AuditReport, Command, DeliveryNote, FaultKind, Hash, MemoryRecords, NoKeys, Period, Records, Sequence,
+    verify_export,
 };
 use tollway_protocol::Amount;
 
@@ -16,56 +16,24 @@ fn journal() -> MemoryRecords {
     let mut records = records(100);
     let limited = terms("a", 1_000, Some(500));
     run(&mut records, Command::PutAgent(&limited), NOON);
-    run(
-        &mut records,
-        Command::BlockAgent(&limited.agent, true),
-        NOON,
-    );
-    run(
-        &mut records,
-        Command::BlockAgent(&limited.agent, false),
-        NOON,
-    );
+    run(&mut records, Command::BlockAgent(&limited.agent, true), NOON);
+    run(&mut records, Command::BlockAgent(&limited.agent, false), NOON);
     let kind = tollway_ledger::DocumentKind::Terms;
-    run(
-        &mut records,
-        Command::PutDocument(kind, "t", b"terms"),
-        NOON,
-    );
+    run(&mut records, Command::PutDocument(kind, "t", b"terms"), NOON);
     for name in ["one", "two"] {
         run(&mut records, Command::Post(&sale(name), &ok()), NOON);
     }
     for name in ["three", "four", "five"] {
         run(&mut records, Command::Claim(&sale(name)), NOON);
     }
-    run(
-        &mut records,
-        Command::PostClaim(&sale("three").id, &ok()),
-        NOON + 1,
-    );
+    run(&mut records, Command::PostClaim(&sale("three").id, &ok()), NOON + 1);
     run(&mut records, Command::VoidClaim(&sale("four").id), NOON + 1);
     run(&mut records, Command::ExpireClaims, NOON + 1_000);
-    let cut = DeliveryNote {
-        bytes: 1,
-        digest: None,
-        complete: false,
-    };
+    let cut = DeliveryNote { bytes: 1, digest: None, complete: false };
     run(&mut records, Command::Note(&sale("one").id, cut), NOON + 2);
-    let whole = DeliveryNote {
-        bytes: 9,
-        digest: Some(Hash::of(b"x")),
-        complete: true,
-    };
-    run(
-        &mut records,
-        Command::Note(&sale("two").id, whole),
-        NOON + 2,
-    );
-    run(
-        &mut records,
-        Command::Post(&sale_at("six", NOON + DAY), &ok()),
-        NOON + DAY,
-    );
+    let whole = DeliveryNote { bytes: 9, digest: Some(Hash::of(b"x")), complete: true };
+    run(&mut records, Command::Note(&sale("two").id, whole), NOON + 2);
+    run(&mut records, Command::Post(&sale_at("six", NOON + DAY), &ok()), NOON + DAY);
     close(&mut records, Period::day_of(NOON), NOON + DAY);
     close(&mut records, Period::day_of(NOON + DAY), NOON + 2 * DAY);
     records
@@ -81,10 +49,7 @@ fn close(records: &mut MemoryRecords, period: Period, now: u64) {
 
 fn bodies(records: &mut MemoryRecords) -> Vec<Value> {
     let entries = records.entries(Sequence::new(1), 1_000).unwrap();
-    entries
-        .iter()
-        .map(|entry| serde_json::from_str(&entry.body).unwrap())
-        .collect()
+    entries.iter().map(|entry| serde_json::from_str(&entry.body).unwrap()).collect()
 }
 
 /// Chains bodies as the documentation of the journal says, with nothing of the crate.
@@ -94,11 +59,7 @@ fn export(bodies: &[Value]) -> String {
     for body in bodies {
         // Keys of a serde_json map are sorted, as long as none is beyond ASCII.
         let body = serde_json::to_string(body).unwrap();
-        let hash: [u8; 32] = Sha256::new()
-            .chain_update(prev)
-            .chain_update(&body)
-            .finalize()
-            .into();
+        let hash: [u8; 32] = Sha256::new().chain_update(prev).chain_update(&body).finalize().into();
         let (hash_text, prev_text) = (Hash::from_bytes(hash), Hash::from_bytes(prev));
         text += &format!("{{\"body\":{body},\"hash\":\"{hash_text}\",\"prev\":\"{prev_text}\"}}\n");
         prev = hash;
@@ -111,11 +72,7 @@ fn verify(text: &str) -> AuditReport {
 }
 
 fn kinds(report: &AuditReport) -> Vec<(u64, FaultKind)> {
-    report
-        .faults
-        .iter()
-        .map(|fault| (fault.sequence.get(), fault.kind))
-        .collect()
+    report.faults.iter().map(|fault| (fault.sequence.get(), fault.kind)).collect()
 }
 
 /// The place in the list of the first entry of a kind.
@@ -129,20 +86,14 @@ fn a_whole_journal_is_consistent_and_with_keys_proved() {
     let bodies = bodies(&mut records);
     let text = export(&bodies);
     let entries = records.entries(Sequence::new(1), 1_000).unwrap();
-    let written: String = entries
-        .iter()
-        .map(|entry| entry.export_line() + "\n")
-        .collect();
+    let written: String = entries.iter().map(|entry| entry.export_line() + "\n").collect();
     assert_eq!(written, text);
 
     let report = verify(&text);
     assert!(report.is_proved(), "{:#?}", report.faults);
     assert_eq!((report.sales, report.charged), (4, Amount::new(40)));
     assert_eq!(report.undelivered, Amount::new(10));
-    assert_eq!(
-        (report.statements, report.checkpoints, report.seals_proved),
-        (2, 2, 4)
-    );
+    assert_eq!((report.statements, report.checkpoints, report.seals_proved), (2, 2, 4));
     assert_eq!((report.sales_proved, report.sales_unproved), (6, 0));
     assert_eq!(report.balances["payer:https://a.example"].get(), 30);
     assert_eq!(report.balances["revenue:pages"].get(), -30);
@@ -159,129 +110,37 @@ fn each_lie_is_found_where_it_stands() {
     use FaultKind as F;
     type Lie = fn(&mut Value);
     let rows: &[(&str, Lie, FaultKind)] = &[
-        (
-            "genesis",
-            |body| body["format"] = json!("other"),
-            F::Genesis,
-        ),
+        ("genesis", |body| body["format"] = json!("other"), F::Genesis),
         ("genesis", |body| body["scale"] = json!(99), F::Body),
         ("sale", |body| body["extra"] = json!("x"), F::Body),
-        (
-            "sale",
-            |body| drop(body.as_object_mut().unwrap().remove("rule")),
-            F::Body,
-        ),
+        ("sale", |body| drop(body.as_object_mut().unwrap().remove("rule")), F::Body),
         ("sale", |body| body["sequence"] = json!(99), F::Gap),
-        (
-            "sale",
-            |body| body["id"] = json!(Hash::of(b"x").to_string()),
-            F::CommitmentId,
-        ),
-        (
-            "sale",
-            |body| body["thumbprint"] = json!(Hash::of(b"x").to_string()),
-            F::CommitmentId,
-        ),
-        (
-            "claim",
-            |body| body["base"] = json!("other"),
-            F::CommitmentId,
-        ),
-        (
-            "sale",
-            |body| body["debit"] = json!("payer:https://b.example"),
-            F::Transfer,
-        ),
-        (
-            "sale",
-            |body| body["credit"] = json!("revenue:other"),
-            F::Transfer,
-        ),
+        ("sale", |body| body["id"] = json!(Hash::of(b"x").to_string()), F::CommitmentId),
+        ("sale", |body| body["thumbprint"] = json!(Hash::of(b"x").to_string()), F::CommitmentId),
+        ("claim", |body| body["base"] = json!("other"), F::CommitmentId),
+        ("sale", |body| body["debit"] = json!("payer:https://b.example"), F::Transfer),
+        ("sale", |body| body["credit"] = json!("revenue:other"), F::Transfer),
         ("sale", |body| body["asset"] = json!("EUR"), F::Transfer),
         ("claim", |body| body["nonce"] = json!("one"), F::Nonce),
         ("sale", |body| body["amount"] = json!("501"), F::Limit),
-        (
-            "sale",
-            |body| body["signature"] = json!("A".repeat(86)),
-            F::Signature,
-        ),
+        ("sale", |body| body["signature"] = json!("A".repeat(86)), F::Signature),
         ("sale", |body| body["amount"] = json!("11"), F::Statement),
-        (
-            "sale",
-            |body| body["url"] = json!("https://other.example/"),
-            F::Statement,
-        ),
-        (
-            "sale",
-            |body| body["price_proof"] = json!("buyer-signed"),
-            F::Statement,
-        ),
-        (
-            "sale_posted",
-            |body| body["amount"] = json!("11"),
-            F::Transfer,
-        ),
-        (
-            "sale_posted",
-            |body| body["credit"] = json!("revenue:other"),
-            F::Transfer,
-        ),
-        (
-            "sale_posted",
-            |body| body["id"] = json!(sale("four").id.to_string()),
-            F::State,
-        ),
-        (
-            "void",
-            |body| body["id"] = json!(sale("one").id.to_string()),
-            F::State,
-        ),
+        ("sale", |body| body["url"] = json!("https://other.example/"), F::Statement),
+        ("sale", |body| body["price_proof"] = json!("buyer-signed"), F::Statement),
+        ("sale_posted", |body| body["amount"] = json!("11"), F::Transfer),
+        ("sale_posted", |body| body["credit"] = json!("revenue:other"), F::Transfer),
+        ("sale_posted", |body| body["id"] = json!(sale("four").id.to_string()), F::State),
+        ("void", |body| body["id"] = json!(sale("one").id.to_string()), F::State),
         ("expire", |body| body["amount"] = json!("9"), F::Transfer),
-        (
-            "undelivered",
-            |body| body["amount"] = json!("9"),
-            F::Transfer,
-        ),
-        (
-            "undelivered",
-            |body| body["id"] = json!(sale("nine").id.to_string()),
-            F::State,
-        ),
-        (
-            "delivery",
-            |body| body["id"] = json!(sale("one").id.to_string()),
-            F::State,
-        ),
-        (
-            "statement",
-            |body| body["statement"]["total"] = json!("21"),
-            F::Statement,
-        ),
-        (
-            "statement",
-            |body| body["statement"]["payable"] = json!("10"),
-            F::Statement,
-        ),
-        (
-            "statement",
-            |body| body["statement"]["period"] = json!("2026-11-21"),
-            F::Statement,
-        ),
-        (
-            "statement",
-            |body| body["jws"] = json!("e30.e30.x"),
-            F::Seal,
-        ),
-        (
-            "checkpoint",
-            |body| body["checkpoint"]["sequence"] = json!(3),
-            F::Checkpoint,
-        ),
-        (
-            "checkpoint",
-            |body| body["checkpoint"]["seller"] = json!("x"),
-            F::Checkpoint,
-        ),
+        ("undelivered", |body| body["amount"] = json!("9"), F::Transfer),
+        ("undelivered", |body| body["id"] = json!(sale("nine").id.to_string()), F::State),
+        ("delivery", |body| body["id"] = json!(sale("one").id.to_string()), F::State),
+        ("statement", |body| body["statement"]["total"] = json!("21"), F::Statement),
+        ("statement", |body| body["statement"]["payable"] = json!("10"), F::Statement),
+        ("statement", |body| body["statement"]["period"] = json!("2026-11-21"), F::Statement),
+        ("statement", |body| body["jws"] = json!("e30.e30.x"), F::Seal),
+        ("checkpoint", |body| body["checkpoint"]["sequence"] = json!(3), F::Checkpoint),
+        ("checkpoint", |body| body["checkpoint"]["seller"] = json!("x"), F::Checkpoint),
         ("checkpoint", |body| body["jws"] = json!(""), F::Seal),
     ];
     let honest = bodies(&mut journal());
@@ -291,11 +150,7 @@ fn each_lie_is_found_where_it_stands() {
         lie(&mut bodies[at]);
         let report = verify(&export(&bodies));
         let found = kinds(&report).iter().any(|(_, found)| found == fault);
-        assert!(
-            found,
-            "row {row}: {kind} should show {fault:?}: {:#?}",
-            report.faults
-        );
+        assert!(found, "row {row}: {kind} should show {fault:?}: {:#?}", report.faults);
     }
 }
 

@@ -16,11 +16,7 @@ fn account(posted: u128, touched: u64) -> Account {
 }
 
 fn seen(posted: u128, touched: u64) -> Seen {
-    Seen {
-        account: Some(account(posted, touched)),
-        nonce_used: false,
-        nonces: 0,
-    }
+    Seen { account: Some(account(posted, touched)), nonce_used: false, nonces: 0 }
 }
 
 fn look(table: &Arc<ExposureTable>, sale: &Sale) -> Ticket {
@@ -170,11 +166,7 @@ fn threat_93_nothing_is_kept_of_sales_that_are_over() {
         if round % 2 == 0 {
             table.lock().abandon(ticket);
         } else {
-            let unknown = Seen {
-                account: None,
-                nonce_used: false,
-                nonces: 0,
-            };
+            let unknown = Seen { account: None, nonce_used: false, nonces: 0 };
             let admission = table.lock().admit(ticket, &sale, unknown, NOON);
             assert_eq!(refused(admission), Reason::AgentNotRegistered);
         }

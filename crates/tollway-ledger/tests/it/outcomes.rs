@@ -19,16 +19,10 @@ fn check(nonce_capacity: u64, table: &str) -> MemoryRecords {
         if found != expected.trim() {
             wrong.push(format!("{row}  <- {found}"));
         }
-        let silent = !matches!(
-            found.split(' ').next(),
-            Some("posted" | "claimed" | "done" | "expired")
-        );
+        let silent = !matches!(found.split(' ').next(), Some("posted" | "claimed" | "done" | "expired"));
         let after = records.head().unwrap();
         // An expiry that found nothing, and a repeated change, may leave the journal as it was.
-        assert!(
-            !silent || before == after,
-            "{row} wrote although it answered {found}"
-        );
+        assert!(!silent || before == after, "{row} wrote although it answered {found}");
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
     records
@@ -39,22 +33,13 @@ fn play(records: &mut MemoryRecords, command: &str) -> String {
     let mut words = command.split_whitespace();
     let (verb, name) = (words.next().unwrap(), words.next().unwrap_or(""));
     let values: Vec<_> = words.map(|word| word.split_once('=').unwrap()).collect();
-    let value = |key: &str| {
-        values
-            .iter()
-            .find(|(found, _)| *found == key)
-            .map(|(_, value)| *value)
-    };
+    let value = |key: &str| values.iter().find(|(found, _)| *found == key).map(|(_, value)| *value);
     let number = |key: &str| value(key).map(|text| text.parse::<u64>().unwrap());
     let now = NOON + number("at").unwrap_or(0);
     let amount = |key: &str| number(key).map(|units| Amount::new(u128::from(units)));
     let sold = sold(name, &value);
     let (id, whole) = (sold.id, value("whole") == Some("yes"));
-    let note = DeliveryNote {
-        bytes: 5,
-        digest: None,
-        complete: whole,
-    };
+    let note = DeliveryNote { bytes: 5, digest: None, complete: whole };
     let delivery = ok();
     let mut agent_terms = terms(name, 0, None);
     agent_terms.credit_limit = amount("limit").unwrap_or_default();
@@ -251,10 +236,7 @@ fn amounts_beyond_what_an_export_can_print_are_refused() {
     run(&mut records, Command::PutAgent(&rich), NOON);
     let mut huge = sale_at("one", NOON);
     huge.amount = Amount::LARGEST;
-    assert_eq!(
-        describe(&run(&mut records, Command::Post(&huge, &ok()), NOON)),
-        "posted"
-    );
+    assert_eq!(describe(&run(&mut records, Command::Post(&huge, &ok()), NOON)), "posted");
     let one_more = sale_at("two", NOON);
     let outcome = run(&mut records, Command::Post(&one_more, &ok()), NOON);
     assert_eq!(describe(&outcome), "over_credit");

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tollway_ledger::{
-    AgentId, AgentTerms, CheckpointSigner, Command, CommitmentId, Delivery, Evidence, EvidenceKeys,
-    Fingerprint, Hash, Ledger, MemoryRecords, Outcome, PriceProof, Proof, Sale, apply,
+    AgentId, AgentTerms, CheckpointSigner, Command, CommitmentId, Delivery, Evidence, EvidenceKeys, Fingerprint, Hash,
+    Ledger, MemoryRecords, Outcome, PriceProof, Proof, Sale, apply,
 };
 use tollway_protocol::{Amount, Asset, Dress, Scale};
 
@@ -14,11 +14,7 @@ pub(crate) const NOON: u64 = 1_795_348_800;
 pub(crate) const DAY: u64 = 86_400;
 
 pub(crate) fn records(nonce_capacity: u64) -> MemoryRecords {
-    let ledger = Ledger {
-        seller: SELLER.into(),
-        asset: Asset::usd(),
-        scale: Scale::MICRO,
-    };
+    let ledger = Ledger { seller: SELLER.into(), asset: Asset::usd(), scale: Scale::MICRO };
     MemoryRecords::new(ledger, nonce_capacity)
 }
 
@@ -27,11 +23,7 @@ pub(crate) fn agent(name: &str) -> AgentId {
 }
 
 pub(crate) fn terms(name: &str, limit: u128, budget: Option<u128>) -> AgentTerms {
-    AgentTerms {
-        agent: agent(name),
-        credit_limit: Amount::new(limit),
-        daily_budget: budget.map(Amount::new),
-    }
+    AgentTerms { agent: agent(name), credit_limit: Amount::new(limit), daily_budget: budget.map(Amount::new) }
 }
 
 /// A sale of 10 units to agent `a`; its name is its page and its nonce.
@@ -58,10 +50,7 @@ pub(crate) fn sale_at(name: &str, created: u64) -> Sale {
         offer: None,
         terms: None,
         price_proof: PriceProof::CeilingOnly,
-        evidence: Evidence {
-            signature: sign(&base),
-            base,
-        },
+        evidence: Evidence { signature: sign(&base), base },
     }
 }
 
@@ -74,10 +63,7 @@ pub(crate) fn sign(base: &str) -> [u8; 64] {
 }
 
 pub(crate) fn ok() -> Delivery {
-    Delivery {
-        status: 200,
-        ..Delivery::default()
-    }
+    Delivery { status: 200, ..Delivery::default() }
 }
 
 pub(crate) fn run(records: &mut MemoryRecords, command: Command<'_>, now: u64) -> Outcome {
@@ -89,11 +75,7 @@ pub(crate) struct PlainSigner;
 
 impl CheckpointSigner for PlainSigner {
     fn sign(&self, payload: &[u8]) -> String {
-        format!(
-            "e30.{}.{}",
-            URL_SAFE_NO_PAD.encode(payload),
-            Hash::of(payload)
-        )
+        format!("e30.{}.{}", URL_SAFE_NO_PAD.encode(payload), Hash::of(payload))
     }
 
     fn thumbprint(&self) -> String {
@@ -110,11 +92,7 @@ pub(crate) struct Keys;
 
 impl EvidenceKeys for Keys {
     fn verify_sale(&self, _: &[u8; 32], base: &str, signature: &[u8; 64]) -> Proof {
-        if *signature == sign(base) {
-            Proof::Proved
-        } else {
-            Proof::Wrong
-        }
+        if *signature == sign(base) { Proof::Proved } else { Proof::Wrong }
     }
 
     fn verify_jws(&self, jws: &str) -> Option<Vec<u8>> {

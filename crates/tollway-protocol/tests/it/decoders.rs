@@ -25,17 +25,9 @@ fn mutate_inside(kind: &str, wire: &str, mutate: impl Fn(&mut Vec<u8>)) -> Optio
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
     let in_base64 = matches!(kind, "payment_required" | "payment_payload" | "receipt");
-    let mut bytes = if in_base64 {
-        STANDARD.decode(wire).unwrap()
-    } else {
-        wire.into()
-    };
+    let mut bytes = if in_base64 { STANDARD.decode(wire).unwrap() } else { wire.into() };
     mutate(&mut bytes);
-    if in_base64 {
-        Some(STANDARD.encode(bytes))
-    } else {
-        String::from_utf8(bytes).ok()
-    }
+    if in_base64 { Some(STANDARD.encode(bytes)) } else { String::from_utf8(bytes).ok() }
 }
 
 /// Pieces of valid messages, put together in ways no sender would.
@@ -80,10 +72,7 @@ fn json_like() -> impl Strategy<Value = String> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(|v| format!("[{}]", v.join(","))),
             prop::collection::vec((key.clone(), inner), 0..9).prop_map(|members| {
-                let members: Vec<_> = members
-                    .iter()
-                    .map(|(k, v)| format!("\"{k}\":{v}"))
-                    .collect();
+                let members: Vec<_> = members.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
                 format!("{{{}}}", members.join(","))
             }),
         ]
@@ -195,11 +184,7 @@ fn threat_71_every_capped_decoder_refuses_one_byte_more() {
             _ => panic!("{kind} took {size} letters"),
         };
         let complaint = format!("at most {cap} are read");
-        assert!(
-            detail(cap + 1).contains(&complaint),
-            "{kind}: {}",
-            detail(cap + 1)
-        );
+        assert!(detail(cap + 1).contains(&complaint), "{kind}: {}", detail(cap + 1));
         assert!(!detail(cap).contains(&complaint), "{kind}: {}", detail(cap));
     }
 }

@@ -24,11 +24,7 @@ fn threat_26_golden_numerals() {
     let rows: Vec<Numeral> = load("numerals.json");
     assert!(rows.len() >= 200);
     for row in rows {
-        let amount = row
-            .text
-            .parse::<Amount>()
-            .ok()
-            .map(|amount| amount.to_string());
+        let amount = row.text.parse::<Amount>().ok().map(|amount| amount.to_string());
         assert_eq!(amount, row.amount, "{:?} as an amount", row.text);
         for read in in_every_place(&row.text) {
             let units = read.as_ref().ok().map(|price| price.amount.to_string());
@@ -128,17 +124,7 @@ proptest! {
 #[test]
 fn threat_26_no_step_of_the_grid_between_two_cents_is_lost() {
     for units in 0..=20_000_u128 {
-        let price = Price {
-            amount: Amount::new(units),
-            asset: Asset::usd(),
-            scale: Scale::MICRO,
-        };
-        assert_eq!(
-            Price::parse_crawler(&price.to_crawler())
-                .unwrap()
-                .amount
-                .get(),
-            units
-        );
+        let price = Price { amount: Amount::new(units), asset: Asset::usd(), scale: Scale::MICRO };
+        assert_eq!(Price::parse_crawler(&price.to_crawler()).unwrap().amount.get(), units);
     }
 }

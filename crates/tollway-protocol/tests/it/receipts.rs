@@ -32,13 +32,7 @@ struct LaterExtra {
 
 fn receipt() -> Settlement {
     let charged = (Amount::new(10_000), &Asset::usd());
-    Settlement::promise(
-        "commitment-1",
-        Network::tollway(),
-        "https://bot.example",
-        charged,
-        1_730_872_968,
-    )
+    Settlement::promise("commitment-1", Network::tollway(), "https://bot.example", charged, 1_730_872_968)
 }
 
 #[test]
@@ -47,31 +41,16 @@ fn three_readers_find_their_fields() {
     let json = STANDARD.decode(&header).unwrap();
 
     let april: April = serde_json::from_slice(&json).unwrap();
-    assert_eq!(
-        (april.amount.as_str(), april.asset.as_str()),
-        ("10000", "USD")
-    );
-    assert_eq!(
-        (april.network.as_str(), april.timestamp),
-        ("tollway:402", 1_730_872_968)
-    );
+    assert_eq!((april.amount.as_str(), april.asset.as_str()), ("10000", "USD"));
+    assert_eq!((april.network.as_str(), april.timestamp), ("tollway:402", 1_730_872_968));
 
     let later: Later = serde_json::from_slice(&json).unwrap();
     assert!(later.success);
     assert_eq!(later.transaction, "commitment-1");
-    assert_eq!(
-        (later.network.as_str(), later.payer.as_str()),
-        ("tollway:402", "https://bot.example")
-    );
-    assert_eq!(
-        (later.amount.as_str(), later.extra.timestamp),
-        ("10000", april.timestamp)
-    );
+    assert_eq!((later.network.as_str(), later.payer.as_str()), ("tollway:402", "https://bot.example"));
+    assert_eq!((later.amount.as_str(), later.extra.timestamp), ("10000", april.timestamp));
 
-    assert_eq!(
-        SettleResponse::decode(&header),
-        Ok(SettleResponse::Settled(receipt()))
-    );
+    assert_eq!(SettleResponse::decode(&header), Ok(SettleResponse::Settled(receipt())));
 }
 
 #[test]
@@ -80,10 +59,7 @@ fn asset_and_time_are_found_wherever_they_stand() {
     assert_eq!(receipt().timestamp(), Some(1_730_872_968));
     let mut nested = receipt();
     nested.attachments.rest.clear();
-    assert_eq!(
-        (nested.asset(), nested.timestamp()),
-        (None, Some(1_730_872_968))
-    );
+    assert_eq!((nested.asset(), nested.timestamp()), (None, Some(1_730_872_968)));
     nested.attachments.extra = None;
     assert_eq!(nested.timestamp(), None);
 }

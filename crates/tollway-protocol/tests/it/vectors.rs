@@ -50,12 +50,7 @@ fn accepted_rows_decode_to_what_they_say() {
     for row in accepted() {
         let reading = read(&row.kind, &row.wire).unwrap_or_else(|e| panic!("{}: {e:?}", row.name));
         assert_eq!(reading.decoded, row.decoded, "{}", row.name);
-        assert_eq!(
-            &reading.encoded,
-            row.canonical.as_ref().unwrap_or(&row.wire),
-            "{}",
-            row.name
-        );
+        assert_eq!(&reading.encoded, row.canonical.as_ref().unwrap_or(&row.wire), "{}", row.name);
     }
 }
 
@@ -63,12 +58,7 @@ fn accepted_rows_decode_to_what_they_say() {
 fn accepted_rows_encode_from_what_they_say() {
     for row in accepted() {
         let wire = write(&row.kind, &row.decoded);
-        assert_eq!(
-            &wire,
-            row.canonical.as_ref().unwrap_or(&row.wire),
-            "{}",
-            row.name
-        );
+        assert_eq!(&wire, row.canonical.as_ref().unwrap_or(&row.wire), "{}", row.name);
     }
 }
 
@@ -81,27 +71,17 @@ fn threat_70_refused_rows_name_their_reason() {
         };
         assert_eq!(refusal.reason.code(), row.reason, "{}: {refusal}", row.name);
         let fit_to_send = |c: char| c == ' ' || c.is_ascii_graphic();
-        assert!(
-            refusal.detail.chars().all(fit_to_send) && refusal.detail.len() < 400,
-            "{}",
-            row.name
-        );
+        assert!(refusal.detail.chars().all(fit_to_send) && refusal.detail.len() < 400, "{}", row.name);
     }
 }
 
 #[test]
 fn every_kind_has_vectors_and_every_sized_kind_has_refusals() {
     let accepted: HashSet<_> = accepted().iter().map(|row| row.kind.as_str()).collect();
-    let refused: HashSet<_> = load::<Refused>("refused.json")
-        .into_iter()
-        .map(|row| row.kind)
-        .collect();
+    let refused: HashSet<_> = load::<Refused>("refused.json").into_iter().map(|row| row.kind).collect();
     for &kind in KINDS {
         assert!(accepted.contains(kind), "{kind}");
-        let is_word = matches!(
-            kind,
-            "crawler_error" | "network" | "dress" | "asset" | "amount"
-        );
+        let is_word = matches!(kind, "crawler_error" | "network" | "dress" | "asset" | "amount");
         assert!(is_word || refused.contains(kind), "{kind}");
     }
 }

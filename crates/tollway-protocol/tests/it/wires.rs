@@ -6,10 +6,9 @@ use serde_json::{Map, Value, json};
 use tollway_protocol::crawl;
 use tollway_protocol::limits::FACILITATOR_RESPONSE;
 use tollway_protocol::{
-    Amount, Asset, CrawlerCommitment, CrawlerError, DeferredPayload, Dress, FacilitatorRequest,
-    HandshakeDemand, Network, PaymentHeader, PaymentPayload, PaymentRequired,
-    PaymentResponseHeader, Price, Reference, Refusal, SettleResponse, SupportedResponse,
-    VerifyResponse, decode_json, encode_json,
+    Amount, Asset, CrawlerCommitment, CrawlerError, DeferredPayload, Dress, FacilitatorRequest, HandshakeDemand,
+    Network, PaymentHeader, PaymentPayload, PaymentRequired, PaymentResponseHeader, Price, Reference, Refusal,
+    SettleResponse, SupportedResponse, VerifyResponse, decode_json, encode_json,
 };
 
 /// What a wire text means, and how this crate writes the same again.
@@ -51,18 +50,12 @@ pub(crate) fn read(kind: &str, wire: &str) -> Result<Reading, Option<Refusal>> {
         "verify_response" => body::<VerifyResponse>(wire, FACILITATOR_RESPONSE),
         "supported_response" => body::<SupportedResponse>(wire, FACILITATOR_RESPONSE),
         "facilitator_request" => message(FacilitatorRequest::decode(wire.as_bytes())?, encode_json),
-        "handshake_demand" => message(
-            HandshakeDemand::decode(wire.as_bytes())?,
-            HandshakeDemand::encode,
-        ),
+        "handshake_demand" => message(HandshakeDemand::decode(wire.as_bytes())?, HandshakeDemand::encode),
         "payment" => payment(wire),
         "payment_response" => payment_response(wire),
         "crawler_price" | "crawler_charged" => {
             let price = crawl::decode_price(wire)?;
-            Ok(Reading {
-                decoded: price_json(&price),
-                encoded: price.to_crawler(),
-            })
+            Ok(Reading { decoded: price_json(&price), encoded: price.to_crawler() })
         }
         "crawler_exact_price" => commitment(Some(wire), None),
         "crawler_max_price" => commitment(None, Some(wire)),
@@ -88,23 +81,13 @@ pub(crate) fn write(kind: &str, decoded: &Value) -> String {
         "handshake_demand" => from_json::<HandshakeDemand>(decoded).encode(),
         "payment" => {
             let (network, id) = (name(decoded, "network"), name(decoded, "id"));
-            PaymentHeader {
-                network,
-                id,
-                sum: sum(decoded),
-            }
-            .encode()
+            PaymentHeader { network, id, sum: sum(decoded) }.encode()
         }
         "payment_response" => response_from(decoded).encode().unwrap(),
         "crawler_price" | "crawler_charged" => price_from(decoded).to_crawler(),
         "crawler_exact_price" => CrawlerCommitment::Exact(price_from(decoded)).encode().1,
         "crawler_max_price" => CrawlerCommitment::Max(price_from(decoded)).encode().1,
-        "crawler_error" => decoded
-            .as_str()
-            .unwrap()
-            .parse::<CrawlerError>()
-            .unwrap()
-            .to_string(),
+        "crawler_error" => decoded.as_str().unwrap().parse::<CrawlerError>().unwrap().to_string(),
         "network" => from_json::<Network>(decoded).to_string(),
         "dress" => from_json::<Dress>(decoded).to_string(),
         "asset" => from_json::<Asset>(decoded).to_string(),
@@ -115,34 +98,22 @@ pub(crate) fn write(kind: &str, decoded: &Value) -> String {
 
 fn message<T: Serialize>(read: T, encode: fn(&T) -> String) -> Result<Reading, Option<Refusal>> {
     let encoded = encode(&read);
-    Ok(Reading {
-        decoded: serde_json::to_value(read).unwrap(),
-        encoded,
-    })
+    Ok(Reading { decoded: serde_json::to_value(read).unwrap(), encoded })
 }
 
-fn body<T: Serialize + DeserializeOwned>(
-    wire: &str,
-    cap: usize,
-) -> Result<Reading, Option<Refusal>> {
+fn body<T: Serialize + DeserializeOwned>(wire: &str, cap: usize) -> Result<Reading, Option<Refusal>> {
     message(decode_json::<T>(wire.as_bytes(), cap)?, encode_json)
 }
 
 fn word<T: std::str::FromStr + ToString>(wire: &str) -> Result<Reading, Option<Refusal>> {
     let encoded = wire.parse::<T>().map_err(|_| None)?.to_string();
-    Ok(Reading {
-        decoded: encoded.clone().into(),
-        encoded,
-    })
+    Ok(Reading { decoded: encoded.clone().into(), encoded })
 }
 
 fn commitment(exact: Option<&str>, max: Option<&str>) -> Result<Reading, Option<Refusal>> {
     let commitment = CrawlerCommitment::decode(exact, max)?.expect("one header is there");
     let (_, encoded) = commitment.encode();
-    Ok(Reading {
-        decoded: price_json(commitment.ceiling()),
-        encoded,
-    })
+    Ok(Reading { decoded: price_json(commitment.ceiling()), encoded })
 }
 
 fn payment(wire: &str) -> Result<Reading, Option<Refusal>> {
@@ -151,10 +122,7 @@ fn payment(wire: &str) -> Result<Reading, Option<Refusal>> {
     decoded.insert("network".into(), header.network.as_str().into());
     decoded.insert("id".into(), header.id.as_str().into());
     insert_sum(&mut decoded, header.sum.as_ref());
-    Ok(Reading {
-        decoded: decoded.into(),
-        encoded: header.encode(),
-    })
+    Ok(Reading { decoded: decoded.into(), encoded: header.encode() })
 }
 
 fn payment_response(wire: &str) -> Result<Reading, Option<Refusal>> {
@@ -173,10 +141,7 @@ fn payment_response(wire: &str) -> Result<Reading, Option<Refusal>> {
     if let Some(head) = &header.head {
         decoded.insert("head".into(), head.as_str().into());
     }
-    Ok(Reading {
-        decoded: decoded.into(),
-        encoded: header.encode().unwrap(),
-    })
+    Ok(Reading { decoded: decoded.into(), encoded: header.encode().unwrap() })
 }
 
 fn response_from(decoded: &Value) -> PaymentResponseHeader {
@@ -187,9 +152,7 @@ fn response_from(decoded: &Value) -> PaymentResponseHeader {
         timestamp: decoded["timestamp"].as_u64().unwrap(),
         commitment: optional("commitment"),
         sum: sum(decoded),
-        sequence: decoded
-            .get("sequence")
-            .map(|sequence| sequence.as_u64().unwrap()),
+        sequence: decoded.get("sequence").map(|sequence| sequence.as_u64().unwrap()),
         head: optional("head"),
     }
 }

@@ -5,90 +5,31 @@ use std::net::{IpAddr, Ipv6Addr};
 use proptest::prelude::*;
 use tollway_signatures::{AgentPolicy, AgentUrl, MAX_AGENT_URL, Reason, is_public_address};
 
-const LOCAL: AgentPolicy = AgentPolicy {
-    allow_loopback_http: true,
-    allow_bare_host: false,
-};
-const BARE: AgentPolicy = AgentPolicy {
-    allow_loopback_http: false,
-    allow_bare_host: true,
-};
+const LOCAL: AgentPolicy = AgentPolicy { allow_loopback_http: true, allow_bare_host: false };
+const BARE: AgentPolicy = AgentPolicy { allow_loopback_http: false, allow_bare_host: true };
 
 fn reason(text: &str, policy: AgentPolicy) -> Option<Reason> {
-    AgentUrl::parse(text, policy)
-        .err()
-        .map(|refusal| refusal.reason)
+    AgentUrl::parse(text, policy).err().map(|refusal| refusal.reason)
 }
 
 #[test]
 fn origins_are_canonical() {
     for (text, origin, host, port) in [
-        (
-            "https://crawler.example",
-            "https://crawler.example",
-            "crawler.example",
-            443,
-        ),
-        (
-            "https://crawler.example/",
-            "https://crawler.example",
-            "crawler.example",
-            443,
-        ),
-        (
-            "HTTPS://Crawler.EXAMPLE:443/",
-            "https://crawler.example",
-            "crawler.example",
-            443,
-        ),
-        (
-            "https://crawler.example:8443",
-            "https://crawler.example:8443",
-            "crawler.example",
-            8443,
-        ),
-        (
-            "https://crawler.example:80",
-            "https://crawler.example:80",
-            "crawler.example",
-            80,
-        ),
-        (
-            "https://xn--bcher-kva.example",
-            "https://xn--bcher-kva.example",
-            "xn--bcher-kva.example",
-            443,
-        ),
+        ("https://crawler.example", "https://crawler.example", "crawler.example", 443),
+        ("https://crawler.example/", "https://crawler.example", "crawler.example", 443),
+        ("HTTPS://Crawler.EXAMPLE:443/", "https://crawler.example", "crawler.example", 443),
+        ("https://crawler.example:8443", "https://crawler.example:8443", "crawler.example", 8443),
+        ("https://crawler.example:80", "https://crawler.example:80", "crawler.example", 80),
+        ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example", "xn--bcher-kva.example", 443),
         ("https://8.8.8.8", "https://8.8.8.8", "8.8.8.8", 443),
-        (
-            "https://[2606:4700:0::1111]:444",
-            "https://[2606:4700::1111]:444",
-            "2606:4700::1111",
-            444,
-        ),
-        (
-            "https://signature-agent.test",
-            "https://signature-agent.test",
-            "signature-agent.test",
-            443,
-        ),
-        (
-            "https://localnet.example",
-            "https://localnet.example",
-            "localnet.example",
-            443,
-        ),
+        ("https://[2606:4700:0::1111]:444", "https://[2606:4700::1111]:444", "2606:4700::1111", 444),
+        ("https://signature-agent.test", "https://signature-agent.test", "signature-agent.test", 443),
+        ("https://localnet.example", "https://localnet.example", "localnet.example", 443),
         ("https://1.example", "https://1.example", "1.example", 443),
     ] {
         let agent = AgentUrl::parse(text, AgentPolicy::default()).unwrap();
-        assert_eq!(
-            (agent.as_str(), agent.host(), agent.port()),
-            (origin, host, port)
-        );
-        assert_eq!(
-            agent.directory_url(),
-            format!("{origin}/.well-known/http-message-signatures-directory")
-        );
+        assert_eq!((agent.as_str(), agent.host(), agent.port()), (origin, host, port));
+        assert_eq!(agent.directory_url(), format!("{origin}/.well-known/http-message-signatures-directory"));
         assert_eq!(format!("https://{}", agent.authority()), origin);
         assert!(!agent.is_loopback());
     }
@@ -96,63 +37,24 @@ fn origins_are_canonical() {
 
 #[test]
 fn loopback_only_where_allowed() {
-    for text in [
-        "http://localhost:8080",
-        "http://127.0.0.1",
-        "https://[::1]:8443",
-        "http://agent.localhost",
-    ] {
-        assert!(
-            AgentUrl::parse(text, LOCAL).unwrap().is_loopback(),
-            "{text}"
-        );
+    for text in ["http://localhost:8080", "http://127.0.0.1", "https://[::1]:8443", "http://agent.localhost"] {
+        assert!(AgentUrl::parse(text, LOCAL).unwrap().is_loopback(), "{text}");
         assert!(reason(text, AgentPolicy::default()).is_some(), "{text}");
     }
-    assert_eq!(
-        AgentUrl::parse("http://localhost:80", LOCAL)
-            .unwrap()
-            .as_str(),
-        "http://localhost"
-    );
-    assert_eq!(
-        reason("http://crawler.example", LOCAL),
-        Some(Reason::AgentNotHttps)
-    );
-    for text in [
-        "https://10.0.0.1",
-        "https://169.254.169.254",
-        "https://printer.local",
-        "https://2130706433",
-    ] {
-        assert_eq!(
-            reason(text, LOCAL),
-            Some(Reason::AgentForbiddenAddress),
-            "{text}"
-        );
+    assert_eq!(AgentUrl::parse("http://localhost:80", LOCAL).unwrap().as_str(), "http://localhost");
+    assert_eq!(reason("http://crawler.example", LOCAL), Some(Reason::AgentNotHttps));
+    for text in ["https://10.0.0.1", "https://169.254.169.254", "https://printer.local", "https://2130706433"] {
+        assert_eq!(reason(text, LOCAL), Some(Reason::AgentForbiddenAddress), "{text}");
     }
 }
 
 #[test]
 fn bare_hosts_only_where_allowed() {
-    assert_eq!(
-        reason("signer.example.com", AgentPolicy::default()),
-        Some(Reason::AgentMalformed)
-    );
-    assert_eq!(
-        AgentUrl::parse("signer.example.com", BARE)
-            .unwrap()
-            .as_str(),
-        "https://signer.example.com"
-    );
-    assert_eq!(
-        reason("localhost", BARE),
-        Some(Reason::AgentForbiddenAddress)
-    );
+    assert_eq!(reason("signer.example.com", AgentPolicy::default()), Some(Reason::AgentMalformed));
+    assert_eq!(AgentUrl::parse("signer.example.com", BARE).unwrap().as_str(), "https://signer.example.com");
+    assert_eq!(reason("localhost", BARE), Some(Reason::AgentForbiddenAddress));
     assert_eq!(reason("127.1", BARE), Some(Reason::AgentForbiddenAddress));
-    assert_eq!(
-        reason("signer.example.com/path", BARE),
-        Some(Reason::AgentMalformed)
-    );
+    assert_eq!(reason("signer.example.com/path", BARE), Some(Reason::AgentMalformed));
 }
 
 const NOT_HTTPS: &[&str] = &[
@@ -398,23 +300,13 @@ fn threat_39_no_url_form_leads_inside() {
         (MALFORMED, Reason::AgentMalformed),
     ] {
         for url in urls {
-            assert_eq!(
-                reason(url, AgentPolicy::default()),
-                Some(expected),
-                "{url:?}"
-            );
+            assert_eq!(reason(url, AgentPolicy::default()), Some(expected), "{url:?}");
         }
     }
     let long = format!("https://{}.example", "a.".repeat(MAX_AGENT_URL));
-    assert_eq!(
-        reason(&long, AgentPolicy::default()),
-        Some(Reason::AgentMalformed)
-    );
+    assert_eq!(reason(&long, AgentPolicy::default()), Some(Reason::AgentMalformed));
     let label = format!("https://{}.example", "a".repeat(64));
-    assert_eq!(
-        reason(&label, AgentPolicy::default()),
-        Some(Reason::AgentMalformed)
-    );
+    assert_eq!(reason(&label, AgentPolicy::default()), Some(Reason::AgentMalformed));
 }
 
 #[test]

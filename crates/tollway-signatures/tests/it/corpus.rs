@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 use tollway_signatures::{
-    AgentPolicy, AgentRule, AgentUrl, Keys, Message, NonceRule, Policy, PrivateKey, PublicKey,
-    Reason, Refusal, SignatureParams, Signer as _, Thumbprint, Verified, base, policy, sign,
-    verify,
+    AgentPolicy, AgentRule, AgentUrl, Keys, Message, NonceRule, Policy, PrivateKey, PublicKey, Reason, Refusal,
+    SignatureParams, Signer as _, Thumbprint, Verified, base, policy, sign, verify,
 };
 
 pub(crate) const CREATED: u64 = 1_735_689_600;
@@ -57,26 +56,16 @@ impl Row {
 
     pub(crate) fn request_to(&self, authority: &str, path: &str) -> Message {
         let start = Message::request(self.text("method"), self.text("scheme"), authority, path);
-        self.fields()
-            .into_iter()
-            .fold(start, |message, (name, value)| message.with(&name, value))
+        self.fields().into_iter().fold(start, |message, (name, value)| message.with(&name, value))
     }
 
     pub(crate) fn fields(&self) -> Vec<(String, String)> {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        self.json["fields"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|pair| (text(&pair[0]), text(&pair[1])))
-            .collect()
+        self.json["fields"].as_array().unwrap().iter().map(|pair| (text(&pair[0]), text(&pair[1]))).collect()
     }
 
     pub(crate) fn field(&self, name: &str) -> Option<String> {
-        self.fields()
-            .into_iter()
-            .find(|(field, _)| field == name)
-            .map(|(_, value)| value)
+        self.fields().into_iter().find(|(field, _)| field == name).map(|(_, value)| value)
     }
 
     pub(crate) fn input(&self) -> String {
@@ -88,9 +77,7 @@ impl Row {
     }
 
     pub(crate) fn payment_field(&self) -> Option<&'static str> {
-        ["payment", "payment-signature", "crawler-exact-price"]
-            .into_iter()
-            .find(|name| self.covers(name))
+        ["payment", "payment-signature", "crawler-exact-price"].into_iter().find(|name| self.covers(name))
     }
 
     /// No more than what this vector itself promises.
@@ -98,18 +85,10 @@ impl Row {
         let agent = AgentPolicy::default();
         let mut policy = Policy::request(agent);
         policy.required.clear();
-        policy.whole_fields = self
-            .payment_field()
-            .map(str::to_owned)
-            .into_iter()
-            .collect();
+        policy.whole_fields = self.payment_field().map(str::to_owned).into_iter().collect();
         policy.max_lifetime = u64::MAX;
         policy.nonce = NonceRule::Optional;
-        policy.agent = if self.covers("signature-agent") {
-            AgentRule::Required(agent)
-        } else {
-            AgentRule::None
-        };
+        policy.agent = if self.covers("signature-agent") { AgentRule::Required(agent) } else { AgentRule::None };
         policy.allow_test_keys = true;
         policy
     }
@@ -119,8 +98,7 @@ impl Row {
     }
 
     pub(crate) fn outcome_at(&self, message: &Message, now: u64) -> Result<Verified, Reason> {
-        verify(message, &self.policy(), now, &OneKey(test_key().public()))
-            .map_err(|refusal| refusal.reason)
+        verify(message, &self.policy(), now, &OneKey(test_key().public())).map_err(|refusal| refusal.reason)
     }
 
     /// This request with another `Signature-Input`, signed anew with the same key.
@@ -131,15 +109,9 @@ impl Row {
 
 /// Replaces both signature fields; the base is what a verifier would rebuild.
 pub(crate) fn sign_again(message: Message, label: &str, input: &str, key: &PrivateKey) -> Message {
-    let message = message
-        .without("signature-input")
-        .without("signature")
-        .with("signature-input", input);
+    let message = message.without("signature-input").without("signature").with("signature-input", input);
     let base = base::received(&message, label).unwrap();
-    message.with(
-        "signature",
-        format!("{label}={}", byte_sequence(&key.sign(base.as_bytes()))),
-    )
+    message.with("signature", format!("{label}={}", byte_sequence(&key.sign(base.as_bytes()))))
 }
 
 pub(crate) fn byte_sequence(bytes: &[u8]) -> String {
@@ -173,17 +145,8 @@ pub(crate) const PAYMENT: &str = r#"scheme="deferred", network="tollway:402", id
 /// A request that keeps the strict profile in full, signed with [`own_key`] at [`CREATED`] for a minute.
 pub(crate) fn strict_request() -> Message {
     let message = unsigned_request();
-    let signed = sign(
-        &message,
-        "sig1",
-        &strict_components(),
-        &params(),
-        &own_key(),
-    )
-    .unwrap();
-    message
-        .with("signature-input", signed.signature_input)
-        .with("signature", signed.signature)
+    let signed = sign(&message, "sig1", &strict_components(), &params(), &own_key()).unwrap();
+    message.with("signature-input", signed.signature_input).with("signature", signed.signature)
 }
 
 pub(crate) fn unsigned_request() -> Message {
@@ -194,20 +157,9 @@ pub(crate) fn unsigned_request() -> Message {
 }
 
 pub(crate) fn strict_components() -> Vec<tollway_signatures::Component> {
-    let plain = [
-        "@method",
-        "@authority",
-        "@path",
-        "@query",
-        "payment",
-        "content-digest",
-    ];
+    let plain = ["@method", "@authority", "@path", "@query", "payment", "content-digest"];
     let agent = tollway_signatures::Component::new("signature-agent").key("sig1");
-    plain
-        .map(tollway_signatures::Component::new)
-        .into_iter()
-        .chain([agent])
-        .collect()
+    plain.map(tollway_signatures::Component::new).into_iter().chain([agent]).collect()
 }
 
 pub(crate) fn strict_policy() -> Policy {
@@ -215,51 +167,24 @@ pub(crate) fn strict_policy() -> Policy {
 }
 
 pub(crate) fn strict_outcome(message: &Message) -> Result<Verified, Reason> {
-    verify(
-        message,
-        &strict_policy(),
-        CREATED + 1,
-        &OneKey(own_key().public()),
-    )
-    .map_err(|refusal| refusal.reason)
+    verify(message, &strict_policy(), CREATED + 1, &OneKey(own_key().public())).map_err(|refusal| refusal.reason)
 }
 
 /// The signed strict request with its `Signature-Input` changed and everything signed anew: the signer itself misbehaves.
 pub(crate) fn resigned(change: impl Fn(&str) -> String) -> Result<(), Reason> {
     let params = params();
-    let signed = sign(
-        &unsigned_request(),
-        "sig1",
-        &strict_components(),
-        &params,
-        &own_key(),
-    )
-    .unwrap();
-    strict_outcome(&sign_again(
-        unsigned_request(),
-        "sig1",
-        &change(&signed.signature_input),
-        &own_key(),
-    ))
-    .map(|_| ())
+    let signed = sign(&unsigned_request(), "sig1", &strict_components(), &params, &own_key()).unwrap();
+    strict_outcome(&sign_again(unsigned_request(), "sig1", &change(&signed.signature_input), &own_key())).map(|_| ())
 }
 
 /// The same without signing anew, for what no base can be built of.
 pub(crate) fn changed(change: impl Fn(&str) -> String) -> Result<(), Reason> {
-    let signed = sign(
-        &unsigned_request(),
-        "sig1",
-        &strict_components(),
-        &params(),
-        &own_key(),
-    )
-    .unwrap();
+    let signed = sign(&unsigned_request(), "sig1", &strict_components(), &params(), &own_key()).unwrap();
     let message = unsigned_request().with("signature-input", change(&signed.signature_input));
     strict_outcome(&message.with("signature", signed.signature)).map(|_| ())
 }
 
 /// The parameters of [`strict_request`].
 pub(crate) fn params() -> SignatureParams {
-    SignatureParams::new(&own_key(), policy::WEB_BOT_AUTH, CREATED, CREATED + 60)
-        .with_nonce("AAECAwQFBgcICQoLDA0ODw==")
+    SignatureParams::new(&own_key(), policy::WEB_BOT_AUTH, CREATED, CREATED + 60).with_nonce("AAECAwQFBgcICQoLDA0ODw==")
 }

@@ -8,13 +8,7 @@ use crate::corpus::{strict_outcome, strict_request};
 fn threat_76_the_raw_target_is_what_counts() {
     let signed = strict_request();
     let at = |target: &str| {
-        let names = [
-            "signature-agent",
-            "payment",
-            "content-digest",
-            "signature-input",
-            "signature",
-        ];
+        let names = ["signature-agent", "payment", "content-digest", "signature-input", "signature"];
         let start = Message::request("POST", "https", "news.example", target);
         let message = names.iter().fold(start, |message, name| {
             use tollway_signatures::Components as _;
@@ -50,98 +44,30 @@ fn threat_76_the_raw_target_is_what_counts() {
         "/a%20b?page=2 HTTP/1.1",
     ] {
         let outcome = at(other).unwrap_err();
-        assert!(
-            matches!(outcome, Reason::SignatureInvalid | Reason::ComponentMissing),
-            "{other}: {outcome:?}"
-        );
+        assert!(matches!(outcome, Reason::SignatureInvalid | Reason::ComponentMissing), "{other}: {outcome:?}");
     }
 }
 
 #[test]
 fn threat_76_derived_components_have_the_standards_values() {
-    let names = [
-        "@method",
-        "@scheme",
-        "@authority",
-        "@path",
-        "@query",
-        "@target-uri",
-    ];
+    let names = ["@method", "@scheme", "@authority", "@path", "@query", "@target-uri"];
     let components: Vec<_> = names.map(Component::new).to_vec();
     let values = |message: &Message| {
         let base = base::build(message, &components, "()").unwrap();
-        base.lines()
-            .take(6)
-            .map(|line| line.split_once("\": ").unwrap().1.to_owned())
-            .collect::<Vec<_>>()
+        base.lines().take(6).map(|line| line.split_once("\": ").unwrap().1.to_owned()).collect::<Vec<_>>()
     };
     for (scheme, authority, target, expected) in [
-        (
-            "https",
-            "EXAMPLE.com:443",
-            "/p?q",
-            [
-                "https",
-                "example.com",
-                "/p",
-                "?q",
-                "https://example.com/p?q",
-            ],
-        ),
-        (
-            "HTTPS",
-            "example.com:80",
-            "/",
-            [
-                "https",
-                "example.com:80",
-                "/",
-                "?",
-                "https://example.com:80/",
-            ],
-        ),
-        (
-            "http",
-            "example.com:80",
-            "",
-            ["http", "example.com", "/", "?", "http://example.com/"],
-        ),
-        (
-            "https",
-            "example.com:",
-            "?x=1",
-            [
-                "https",
-                "example.com",
-                "/",
-                "?x=1",
-                "https://example.com/?x=1",
-            ],
-        ),
-        (
-            "https",
-            "[2606:4700::1]:443",
-            "/?",
-            [
-                "https",
-                "[2606:4700::1]",
-                "/",
-                "?",
-                "https://[2606:4700::1]/?",
-            ],
-        ),
+        ("https", "EXAMPLE.com:443", "/p?q", ["https", "example.com", "/p", "?q", "https://example.com/p?q"]),
+        ("HTTPS", "example.com:80", "/", ["https", "example.com:80", "/", "?", "https://example.com:80/"]),
+        ("http", "example.com:80", "", ["http", "example.com", "/", "?", "http://example.com/"]),
+        ("https", "example.com:", "?x=1", ["https", "example.com", "/", "?x=1", "https://example.com/?x=1"]),
+        ("https", "[2606:4700::1]:443", "/?", ["https", "[2606:4700::1]", "/", "?", "https://[2606:4700::1]/?"]),
     ] {
         let got = values(&Message::request("GET", scheme, authority, target));
         assert_eq!(got[0], "GET");
         assert_eq!(got[1..], expected);
     }
-    for authority in [
-        "",
-        "user@example.com",
-        "a.example,b.example",
-        "a.example/x",
-        "a b",
-    ] {
+    for authority in ["", "user@example.com", "a.example,b.example", "a.example/x", "a b"] {
         let message = Message::request("GET", "https", authority, "/");
         let refusal = base::build(&message, &[Component::new("@authority")], "()").unwrap_err();
         assert_eq!(refusal.reason, Reason::ComponentMissing, "{authority}");
@@ -150,22 +76,11 @@ fn threat_76_derived_components_have_the_standards_values() {
 
 #[test]
 fn threat_76_only_the_origin_form_has_a_path() {
-    for target in [
-        "*",
-        "a",
-        "https://a.example/",
-        "a.example:443",
-        "/a b",
-        "/a#b",
-    ] {
+    for target in ["*", "a", "https://a.example/", "a.example:443", "/a b", "/a#b"] {
         let message = Message::request("GET", "https", "a.example", target);
         for name in ["@path", "@query", "@target-uri"] {
             let refusal = base::build(&message, &[Component::new(name)], "()").unwrap_err();
-            assert_eq!(
-                refusal.reason,
-                Reason::ComponentMissing,
-                "{name} of {target}"
-            );
+            assert_eq!(refusal.reason, Reason::ComponentMissing, "{name} of {target}");
         }
     }
 }
@@ -190,35 +105,17 @@ fn serialisations_of_fields_follow_the_standard() {
         let base = base::build(&message, &[component], "()").unwrap();
         base.lines().next().unwrap().to_owned()
     };
-    assert_eq!(
-        value(Component::new("priority")),
-        "\"priority\": u=1;x=1;y=2,   i=?1, z=(a   b c)"
-    );
-    assert_eq!(
-        value(Component::new("priority").sf()),
-        "\"priority\";sf: u=1;x=1;y=2, i, z=(a b c)"
-    );
-    assert_eq!(
-        value(Component::new("priority").key("u")),
-        "\"priority\";key=\"u\": 1;x=1;y=2"
-    );
-    assert_eq!(
-        value(Component::new("priority").key("i")),
-        "\"priority\";key=\"i\": ?1"
-    );
-    assert_eq!(
-        value(Component::new("priority").key("z")),
-        "\"priority\";key=\"z\": (a b c)"
-    );
+    assert_eq!(value(Component::new("priority")), "\"priority\": u=1;x=1;y=2,   i=?1, z=(a   b c)");
+    assert_eq!(value(Component::new("priority").sf()), "\"priority\";sf: u=1;x=1;y=2, i, z=(a b c)");
+    assert_eq!(value(Component::new("priority").key("u")), "\"priority\";key=\"u\": 1;x=1;y=2");
+    assert_eq!(value(Component::new("priority").key("i")), "\"priority\";key=\"i\": ?1");
+    assert_eq!(value(Component::new("priority").key("z")), "\"priority\";key=\"z\": (a b c)");
     assert_eq!(
         value(Component::new("priority").bs()),
         "\"priority\";bs: :dT0xO3g9MTt5PTIsICAgaT0/MQ==:, :ej0oYSAgIGIgYyk=:"
     );
     assert_eq!(value(Component::new("x-empty")), "\"x-empty\": ");
-    assert_eq!(
-        value(Component::query_param("b")),
-        "\"@query-param\";name=\"b\": x%20y"
-    );
+    assert_eq!(value(Component::query_param("b")), "\"@query-param\";name=\"b\": x%20y");
     let guess = base::build(&message, &[Component::new("x-empty").sf()], "()").unwrap_err();
     assert_eq!(guess.reason, Reason::UnsupportedComponentParam);
 }

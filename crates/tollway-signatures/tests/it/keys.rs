@@ -1,16 +1,12 @@
 //! Keys: weak ones are refused where they are made, and verification is strict.
 
-use tollway_signatures::{
-    Jwk, PrivateKey, PublicKey, Reason, Signer as _, Thumbprint, Verifier as _,
-};
+use tollway_signatures::{Jwk, PrivateKey, PublicKey, Reason, Signer as _, Thumbprint, Verifier as _};
 
 use crate::corpus::{file, own_key, test_key};
 
 fn hex(text: &str) -> Vec<u8> {
     let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
 /// All encodings of the eight points of small order, the non-canonical ones too.
@@ -35,11 +31,7 @@ const SMALL_ORDER: [&str; 14] = [
 fn threat_64_small_order_keys_are_refused() {
     for text in SMALL_ORDER {
         let bytes: [u8; 32] = hex(text).try_into().unwrap();
-        assert_eq!(
-            PublicKey::from_bytes(&bytes).unwrap_err().reason,
-            Reason::WeakKey,
-            "{text}"
-        );
+        assert_eq!(PublicKey::from_bytes(&bytes).unwrap_err().reason, Reason::WeakKey, "{text}");
     }
 }
 
@@ -50,10 +42,7 @@ fn threat_64_non_canonical_keys_are_refused() {
         for top in [0x7f, 0xff] {
             let mut bytes = [0xff; 32];
             (bytes[0], bytes[31]) = (last, top);
-            assert_eq!(
-                PublicKey::from_bytes(&bytes).unwrap_err().reason,
-                Reason::WeakKey
-            );
+            assert_eq!(PublicKey::from_bytes(&bytes).unwrap_err().reason, Reason::WeakKey);
         }
     }
 }
@@ -85,32 +74,18 @@ fn threat_64_a_second_spelling_of_s_is_refused() {
 
 #[test]
 fn threat_64_wycheproof_and_speccheck() {
-    for (name, count, valid) in [
-        ("ed25519-wycheproof.json", 151, 88),
-        ("ed25519-speccheck.json", 10, 1),
-    ] {
+    for (name, count, valid) in [("ed25519-wycheproof.json", 151, 88), ("ed25519-speccheck.json", 10, 1)] {
         let document = file(name);
         let cases = document["cases"].as_array().unwrap();
         let accepts = |case: &serde_json::Value| {
             let bytes = |key: &str| hex(case[key].as_str().unwrap());
             let key = PublicKey::from_bytes(&bytes("key").try_into().unwrap());
-            key.and_then(|key| key.verify(&bytes("message"), &bytes("signature")))
-                .is_ok()
+            key.and_then(|key| key.verify(&bytes("message"), &bytes("signature"))).is_ok()
         };
         for case in cases {
-            assert_eq!(
-                accepts(case),
-                case["valid"].as_bool().unwrap(),
-                "{name} {case}"
-            );
+            assert_eq!(accepts(case), case["valid"].as_bool().unwrap(), "{name} {case}");
         }
-        assert_eq!(
-            (
-                cases.len(),
-                cases.iter().filter(|case| accepts(case)).count()
-            ),
-            (count, valid)
-        );
+        assert_eq!((cases.len(), cases.iter().filter(|case| accepts(case)).count()), (count, valid));
     }
 }
 
@@ -119,14 +94,7 @@ fn threat_64_signatures_of_another_length_are_refused() {
     let signature = test_key().sign(b"message");
     for length in (0..64).chain([65, 128, 256]) {
         let cut: Vec<u8> = signature.iter().copied().cycle().take(length).collect();
-        assert_eq!(
-            test_key()
-                .public()
-                .verify(b"message", &cut)
-                .unwrap_err()
-                .reason,
-            Reason::SignatureInvalid
-        );
+        assert_eq!(test_key().public().verify(b"message", &cut).unwrap_err().reason, Reason::SignatureInvalid);
     }
 }
 
@@ -147,22 +115,10 @@ fn private_jwks_are_read_strictly() {
     let refused = |json: &str| PrivateKey::from_jwk(json).unwrap_err().reason;
     let other = serde_json::to_value(own_key().public().jwk()).unwrap();
     let x = "JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs";
-    assert_eq!(
-        refused(&good.replace(x, other["x"].as_str().unwrap())),
-        Reason::ThumbprintMismatch
-    );
-    assert_eq!(
-        refused(&good.replace("Ed25519", "X25519")),
-        Reason::AlgUnsupported
-    );
-    assert_eq!(
-        refused(&good.replace("\"d\":\"n4Ni", "\"d\":\"n4N")),
-        Reason::DirectoryMalformed
-    );
-    assert_eq!(
-        refused(&good.replace("\"d\":", "\"x\":")),
-        Reason::DirectoryMalformed
-    );
+    assert_eq!(refused(&good.replace(x, other["x"].as_str().unwrap())), Reason::ThumbprintMismatch);
+    assert_eq!(refused(&good.replace("Ed25519", "X25519")), Reason::AlgUnsupported);
+    assert_eq!(refused(&good.replace("\"d\":\"n4Ni", "\"d\":\"n4N")), Reason::DirectoryMalformed);
+    assert_eq!(refused(&good.replace("\"d\":", "\"x\":")), Reason::DirectoryMalformed);
     assert_eq!(refused(&format!("{good} x")), Reason::DirectoryMalformed);
     assert_eq!(refused(&" ".repeat(5000)), Reason::DirectoryTooLarge);
 }
@@ -170,27 +126,12 @@ fn private_jwks_are_read_strictly() {
 #[test]
 fn public_jwks_are_read_strictly() {
     let reason = |json: &str| PublicKey::from_jwk(json).unwrap_err().reason;
-    assert_eq!(
-        reason(r#"{"kty":"RSA","n":"AQ","e":"AQAB"}"#),
-        Reason::AlgUnsupported
-    );
-    assert_eq!(
-        reason(r#"{"kty":"OKP","crv":"Ed25519"}"#),
-        Reason::DirectoryMalformed
-    );
-    assert_eq!(
-        reason(r#"{"kty":"OKP","crv":"Ed25519","x":"AA"}"#),
-        Reason::DirectoryMalformed
-    );
-    assert_eq!(
-        reason(r#"{"kty":"OKP","kty":"OKP","crv":"Ed25519","x":"AA"}"#),
-        Reason::DirectoryMalformed
-    );
+    assert_eq!(reason(r#"{"kty":"RSA","n":"AQ","e":"AQAB"}"#), Reason::AlgUnsupported);
+    assert_eq!(reason(r#"{"kty":"OKP","crv":"Ed25519"}"#), Reason::DirectoryMalformed);
+    assert_eq!(reason(r#"{"kty":"OKP","crv":"Ed25519","x":"AA"}"#), Reason::DirectoryMalformed);
+    assert_eq!(reason(r#"{"kty":"OKP","kty":"OKP","crv":"Ed25519","x":"AA"}"#), Reason::DirectoryMalformed);
     let zero = "A".repeat(43);
-    assert_eq!(
-        reason(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{zero}"}}"#)),
-        Reason::WeakKey
-    );
+    assert_eq!(reason(&format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{zero}"}}"#)), Reason::WeakKey);
     let encrypts = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{zero}","use":"enc"}}"#);
     assert_eq!(reason(&encrypts), Reason::AlgUnsupported);
     let jwk = test_key().public().jwk();
@@ -200,9 +141,7 @@ fn public_jwks_are_read_strictly() {
 #[test]
 fn published_test_keys_are_known() {
     assert!(test_key().public().thumbprint().is_published_test_key());
-    let rsa: Thumbprint = "oD0HwocPBSfpNy5W3bpJeyFGY_IQ_YpqxSjQ3Yd-CLA"
-        .parse()
-        .unwrap();
+    let rsa: Thumbprint = "oD0HwocPBSfpNy5W3bpJeyFGY_IQ_YpqxSjQ3Yd-CLA".parse().unwrap();
     assert!(rsa.is_published_test_key());
     assert!(!own_key().thumbprint().is_published_test_key());
     let text = serde_json::to_string(&rsa).unwrap();

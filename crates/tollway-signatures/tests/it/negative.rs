@@ -5,11 +5,7 @@ use tollway_signatures::{Message, NonceRule, Policy, Reason, Unverified};
 use crate::corpus::{CREATED, Row, agent_rows};
 
 /// Applies `change` to each agent vector; `None` means the case does not fit it. Returns how many it fitted.
-fn each(
-    case: &str,
-    change: impl Fn(&Row) -> Option<Message>,
-    expected: impl Fn(&Row) -> Result<(), Reason>,
-) -> usize {
+fn each(case: &str, change: impl Fn(&Row) -> Option<Message>, expected: impl Fn(&Row) -> Result<(), Reason>) -> usize {
     let mut fitted = 0;
     for row in agent_rows() {
         if let Some(message) = change(&row) {
@@ -32,11 +28,7 @@ fn with_input(row: &Row, change: impl Fn(&str) -> String) -> Message {
 fn with_agent(row: &Row, url: &str) -> Option<Message> {
     let sent = row.field("signature-agent")?;
     let (start, _) = sent.split_once('"')?;
-    Some(with_field(
-        row,
-        "signature-agent",
-        &format!("{start}\"{url}\""),
-    ))
+    Some(with_field(row, "signature-agent", &format!("{start}\"{url}\"")))
 }
 
 #[test]
@@ -53,11 +45,7 @@ fn a_one_byte_of_a_covered_field_changed() {
     assert_eq!(each("a", agent, |_| Err(Reason::SignatureInvalid)), 7);
     let authority = |row: &Row| Some(row.request_to("evil.example", row.text("path_and_query")));
     let outcome = |row: &Row| {
-        if row.covers("@authority") {
-            Err(Reason::SignatureInvalid)
-        } else {
-            Ok(())
-        }
+        if row.covers("@authority") { Err(Reason::SignatureInvalid) } else { Ok(()) }
     };
     assert_eq!(each("a", authority, outcome), 9);
 }
@@ -77,26 +65,11 @@ fn c_the_same_nonce_twice_gives_the_books_the_same_key_twice() {
     for row in agent_rows() {
         let first = row.outcome(&row.request()).unwrap();
         let again = row.outcome(&row.request()).unwrap();
-        assert_eq!(
-            (first.thumbprint(), first.nonce()),
-            (again.thumbprint(), again.nonce())
-        );
-        assert_eq!(
-            (first.base(), first.signature()),
-            (again.base(), again.signature())
-        );
-        let required = Policy {
-            nonce: NonceRule::Required,
-            ..row.policy()
-        };
-        let outcome = Unverified::read(&row.request(), &required)
-            .map(|_| ())
-            .map_err(|refusal| refusal.reason);
-        let expected = if first.nonce().is_some() {
-            Ok(())
-        } else {
-            Err(Reason::NonceMissing)
-        };
+        assert_eq!((first.thumbprint(), first.nonce()), (again.thumbprint(), again.nonce()));
+        assert_eq!((first.base(), first.signature()), (again.base(), again.signature()));
+        let required = Policy { nonce: NonceRule::Required, ..row.policy() };
+        let outcome = Unverified::read(&row.request(), &required).map(|_| ()).map_err(|refusal| refusal.reason);
+        let expected = if first.nonce().is_some() { Ok(()) } else { Err(Reason::NonceMissing) };
         assert_eq!(outcome, expected, "{}", row.name);
     }
 }
@@ -106,18 +79,8 @@ fn d_expired_by_one_second_more_than_clocks_may_differ() {
     for row in agent_rows() {
         let verified = row.outcome(&row.request()).unwrap();
         let last = verified.expires() + row.policy().skew;
-        assert_eq!(
-            row.outcome_at(&row.request(), last).map(|_| ()),
-            Ok(()),
-            "{}",
-            row.name
-        );
-        assert_eq!(
-            row.outcome_at(&row.request(), last + 1).unwrap_err(),
-            Reason::Expired,
-            "{}",
-            row.name
-        );
+        assert_eq!(row.outcome_at(&row.request(), last).map(|_| ()), Ok(()), "{}", row.name);
+        assert_eq!(row.outcome_at(&row.request(), last + 1).unwrap_err(), Reason::Expired, "{}", row.name);
     }
 }
 
@@ -125,18 +88,8 @@ fn d_expired_by_one_second_more_than_clocks_may_differ() {
 fn e_created_one_second_further_ahead_than_clocks_may_differ() {
     for row in agent_rows() {
         let first = CREATED - row.policy().skew;
-        assert_eq!(
-            row.outcome_at(&row.request(), first).map(|_| ()),
-            Ok(()),
-            "{}",
-            row.name
-        );
-        assert_eq!(
-            row.outcome_at(&row.request(), first - 1).unwrap_err(),
-            Reason::CreatedInFuture,
-            "{}",
-            row.name
-        );
+        assert_eq!(row.outcome_at(&row.request(), first).map(|_| ()), Ok(()), "{}", row.name);
+        assert_eq!(row.outcome_at(&row.request(), first - 1).unwrap_err(), Reason::CreatedInFuture, "{}", row.name);
     }
 }
 
@@ -192,13 +145,7 @@ fn i_an_http_agent() {
 
 #[test]
 fn j_an_agent_at_a_private_address() {
-    for host in [
-        "169.254.169.254",
-        "10.0.0.1",
-        "127.0.0.1",
-        "[::1]",
-        "[fd00::1]",
-    ] {
+    for host in ["169.254.169.254", "10.0.0.1", "127.0.0.1", "[::1]", "[fd00::1]"] {
         let inside = |row: &Row| with_agent(row, &format!("https://{host}"));
         assert_eq!(each("j", inside, |_| Err(Reason::AgentForbiddenAddress)), 7);
     }
@@ -225,12 +172,7 @@ fn l_a_single_valued_field_on_two_lines() {
         Some(row.request().with(field, row.field(field)?))
     };
     assert_eq!(each("l", payments, |_| Err(Reason::FieldRepeated)), 5);
-    let agents = |row: &Row| {
-        Some(
-            row.request()
-                .with("signature-agent", row.field("signature-agent")?),
-        )
-    };
+    let agents = |row: &Row| Some(row.request().with("signature-agent", row.field("signature-agent")?));
     assert_eq!(each("l", agents, |_| Err(Reason::FieldRepeated)), 7);
 }
 
@@ -258,23 +200,12 @@ fn n_strangers_labels_never_cause_a_refusal() {
     for stranger in strangers {
         let after = |row: &Row| {
             let signature = row.field("signature")?;
-            let message = with_field(
-                row,
-                "signature-input",
-                &format!("{}, {stranger}", row.input()),
-            );
-            Some(
-                message
-                    .without("signature")
-                    .with("signature", format!("{signature}, proxy=:AA==:")),
-            )
+            let message = with_field(row, "signature-input", &format!("{}, {stranger}", row.input()));
+            Some(message.without("signature").with("signature", format!("{signature}, proxy=:AA==:")))
         };
         assert_eq!(each("n", after, |_| Ok(())), 9);
         let before = |row: &Row| {
-            let message = row
-                .request()
-                .without("signature-input")
-                .with("signature-input", stranger);
+            let message = row.request().without("signature-input").with("signature-input", stranger);
             Some(message.with("signature-input", row.input()))
         };
         assert_eq!(each("n", before, |_| Ok(())), 9);
@@ -287,10 +218,7 @@ fn o_parameters_in_any_order_when_signed_so() {
         let permuted = |row: &Row| {
             let input = row.input();
             let (list, params) = input.split_at(input.find(')')? + 1);
-            let mut params: Vec<_> = params
-                .split(';')
-                .filter(|param| !param.is_empty())
-                .collect();
+            let mut params: Vec<_> = params.split(';').filter(|param| !param.is_empty()).collect();
             let places = turn % params.len();
             params.rotate_left(places);
             Some(row.resigned(row.request(), &format!("{list};{}", params.join(";"))))
@@ -298,11 +226,7 @@ fn o_parameters_in_any_order_when_signed_so() {
         assert_eq!(each("o", permuted, |_| Ok(())), 9);
         let unsigned = |row: &Row| {
             let message = permuted(row)?;
-            Some(
-                message
-                    .without("signature")
-                    .with("signature", row.field("signature")?),
-            )
+            Some(message.without("signature").with("signature", row.field("signature")?))
         };
         assert_eq!(each("o", unsigned, |_| Err(Reason::SignatureInvalid)), 9);
     }
@@ -310,22 +234,11 @@ fn o_parameters_in_any_order_when_signed_so() {
 
 #[test]
 fn p_optional_white_space_changes_nothing() {
-    let parameters = |row: &Row| {
-        Some(with_input(row, |input| {
-            input.replace(";created", ";  created")
-        }))
-    };
+    let parameters = |row: &Row| Some(with_input(row, |input| input.replace(";created", ";  created")));
     assert_eq!(each("p", parameters, |_| Ok(())), 9);
     let list = |row: &Row| {
-        let spaced = |input: &str| {
-            format!(
-                "  {} ",
-                input
-                    .replace('(', "( ")
-                    .replace(')', "  )")
-                    .replace("\" \"", "\"   \"")
-            )
-        };
+        let spaced =
+            |input: &str| format!("  {} ", input.replace('(', "( ").replace(')', "  )").replace("\" \"", "\"   \""));
         Some(with_input(row, spaced))
     };
     assert_eq!(each("p", list, |_| Ok(())), 9);

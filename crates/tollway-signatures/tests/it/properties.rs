@@ -2,13 +2,10 @@
 
 use proptest::prelude::*;
 use tollway_signatures::{
-    AgentPolicy, AgentRule, Component, Message, Policy, PrivateKey, SignatureParams, Unverified,
-    policy, sign,
+    AgentPolicy, AgentRule, Component, Message, Policy, PrivateKey, SignatureParams, Unverified, policy, sign,
 };
 
-use crate::corpus::{
-    CREATED, own_key, strict_outcome, strict_policy, strict_request, unsigned_request,
-};
+use crate::corpus::{CREATED, own_key, strict_outcome, strict_policy, strict_request, unsigned_request};
 
 /// Something between noise and a field: noise alone seldom passes the first character.
 fn field_like() -> impl Strategy<Value = Vec<u8>> {
@@ -25,22 +22,13 @@ fn field_like() -> impl Strategy<Value = Vec<u8>> {
         "[ -~]{1,4}",
         "\\PC{1,3}",
     ];
-    let text =
-        proptest::collection::vec(pieces, 0..12).prop_map(|pieces| pieces.concat().into_bytes());
+    let text = proptest::collection::vec(pieces, 0..12).prop_map(|pieces| pieces.concat().into_bytes());
     prop_oneof![text, proptest::collection::vec(any::<u8>(), 0..64)]
 }
 
 fn policies() -> [Policy; 3] {
-    let open = Policy {
-        required: Vec::new(),
-        agent: AgentRule::None,
-        ..Policy::request(AgentPolicy::default())
-    };
-    [
-        strict_policy(),
-        Policy::published("payment", AgentPolicy::default()),
-        open,
-    ]
+    let open = Policy { required: Vec::new(), agent: AgentRule::None, ..Policy::request(AgentPolicy::default()) };
+    [strict_policy(), Policy::published("payment", AgentPolicy::default()), open]
 }
 
 proptest! {
@@ -125,40 +113,20 @@ proptest! {
 
 /// A component of any kind that [`response`] has.
 fn component() -> impl Strategy<Value = Component> {
-    let field = prop_oneof![
-        Just("date"),
-        Just("priority"),
-        Just("x-bytes"),
-        Just("content-digest")
-    ];
-    let of_request = [
-        "@method",
-        "@scheme",
-        "@authority",
-        "@path",
-        "@query",
-        "@target-uri",
-    ];
+    let field = prop_oneof![Just("date"), Just("priority"), Just("x-bytes"), Just("content-digest")];
+    let of_request = ["@method", "@scheme", "@authority", "@path", "@query", "@target-uri"];
     prop_oneof![
         Just(Component::new("@status")),
         proptest::sample::select(of_request.to_vec()).prop_map(|name| Component::new(name).req()),
         prop_oneof![Just("a"), Just("b%20c")].prop_map(|name| Component::query_param(name).req()),
-        prop_oneof![Just("a"), Just("b%20c")]
-            .prop_map(|name| Component::new("@query-param").req().named(name)),
-        field
-            .clone()
-            .prop_filter("bytes need ;bs", |name| *name != "x-bytes")
-            .prop_map(Component::new),
+        prop_oneof![Just("a"), Just("b%20c")].prop_map(|name| Component::new("@query-param").req().named(name)),
+        field.clone().prop_filter("bytes need ;bs", |name| *name != "x-bytes").prop_map(Component::new),
         field.clone().prop_map(|name| Component::new(name).bs()),
-        field
-            .prop_filter("bytes need ;bs", |name| *name != "x-bytes")
-            .prop_map(|name| Component::new(name).req()),
+        field.prop_filter("bytes need ;bs", |name| *name != "x-bytes").prop_map(|name| Component::new(name).req()),
         Just(Component::new("priority").sf()),
         Just(Component::new("content-digest").sf().req()),
-        prop_oneof![Just("u"), Just("list"), Just("i")]
-            .prop_map(|key| Component::new("priority").key(key)),
-        prop_oneof![Just("u"), Just("list"), Just("i")]
-            .prop_map(|key| Component::new("priority").req().key(key).sf()),
+        prop_oneof![Just("u"), Just("list"), Just("i")].prop_map(|key| Component::new("priority").key(key)),
+        prop_oneof![Just("u"), Just("list"), Just("i")].prop_map(|key| Component::new("priority").req().key(key).sf()),
     ]
 }
 
@@ -171,12 +139,7 @@ fn response() -> Message {
             .with("x-bytes", [0x80, 0x0a, 0xff])
             .with("content-digest", tollway_signatures::digest::make(b"body"))
     };
-    let request = fields(Message::request(
-        "GET",
-        "https",
-        "A.example:443",
-        "/p%20q?a=1&b+c=x%2by",
-    ));
+    let request = fields(Message::request("GET", "https", "A.example:443", "/p%20q?a=1&b+c=x%2by"));
     fields(Message::response(402, request))
 }
 
@@ -206,13 +169,7 @@ struct Flippable {
     key: PrivateKey,
 }
 
-const FIELDS: [&str; 5] = [
-    "signature-agent",
-    "payment",
-    "content-digest",
-    "signature-input",
-    "signature",
-];
+const FIELDS: [&str; 5] = ["signature-agent", "payment", "content-digest", "signature-input", "signature"];
 
 impl Flippable {
     fn new(seed: u8) -> Self {
@@ -220,32 +177,13 @@ impl Flippable {
         let key = PrivateKey::from_seed([seed; 32]);
         let mut params = SignatureParams::new(&key, policy::WEB_BOT_AUTH, CREATED, CREATED + 60);
         params.nonce = Some(format!("nonce-{seed}"));
-        let signed = sign(
-            &unsigned_request(),
-            "sig1",
-            &crate::corpus::strict_components(),
-            &params,
-            &key,
-        )
-        .unwrap();
-        let message = unsigned_request()
-            .with("signature-input", signed.signature_input)
-            .with("signature", signed.signature);
-        let start = [
-            message.method(),
-            message.authority(),
-            message.path_and_query(),
-        ];
-        let start = start
-            .into_iter()
-            .map(|part| part.unwrap().as_bytes().to_vec());
-        let fields = FIELDS
-            .iter()
-            .map(|name| message.field(name).unwrap().single().unwrap().to_vec());
-        Self {
-            parts: start.chain(fields).collect(),
-            key,
-        }
+        let signed = sign(&unsigned_request(), "sig1", &crate::corpus::strict_components(), &params, &key).unwrap();
+        let message =
+            unsigned_request().with("signature-input", signed.signature_input).with("signature", signed.signature);
+        let start = [message.method(), message.authority(), message.path_and_query()];
+        let start = start.into_iter().map(|part| part.unwrap().as_bytes().to_vec());
+        let fields = FIELDS.iter().map(|name| message.field(name).unwrap().single().unwrap().to_vec());
+        Self { parts: start.chain(fields).collect(), key }
     }
 
     fn bits(&self) -> usize {
@@ -262,24 +200,15 @@ impl Flippable {
             }
             bit -= part.len() * 8;
         }
-        let text = parts[..3]
-            .iter()
-            .all(|part| std::str::from_utf8(part).is_ok());
-        text.then(|| Self {
-            parts,
-            key: PrivateKey::from_jwk(&self.key.to_jwk()).unwrap(),
-        })
+        let text = parts[..3].iter().all(|part| std::str::from_utf8(part).is_ok());
+        text.then(|| Self { parts, key: PrivateKey::from_jwk(&self.key.to_jwk()).unwrap() })
     }
 
     fn outcome(&self) -> Option<tollway_signatures::Verified> {
         let text = |index: usize| std::str::from_utf8(&self.parts[index]).unwrap();
         let start = Message::request(text(0), "https", text(1), text(2));
-        let message = FIELDS
-            .iter()
-            .zip(&self.parts[3..])
-            .fold(start, |message, (name, value)| message.with(name, value));
-        Unverified::read(&message, &strict_policy())
-            .and_then(|presented| presented.verify(&self.key.public()))
-            .ok()
+        let message =
+            FIELDS.iter().zip(&self.parts[3..]).fold(start, |message, (name, value)| message.with(name, value));
+        Unverified::read(&message, &strict_policy()).and_then(|presented| presented.verify(&self.key.public())).ok()
     }
 }

@@ -18,10 +18,7 @@ const KILLS: u64 = 20;
 /// The test is its own child: started with a path in its environment, it sells until it is killed.
 #[test]
 fn threat_15_what_was_acknowledged_survives_kill_9() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
     if let (Ok(path), Ok(first)) = (std::env::var(CHILD_PATH), std::env::var(CHILD_FIRST)) {
         runtime.block_on(sell_forever(path.as_ref(), first.parse().unwrap()));
         return;
@@ -29,10 +26,7 @@ fn threat_15_what_was_acknowledged_survives_kill_9() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("books");
     runtime.block_on(async {
-        open(&path)
-            .agent_put(terms(1, 1_000_000_000, None), NOON)
-            .await
-            .unwrap();
+        open(&path).agent_put(terms(1, 1_000_000_000, None), NOON).await.unwrap();
     });
     let mut seen = HashSet::new();
     for kill in 0..KILLS {
@@ -53,11 +47,7 @@ fn threat_15_what_was_acknowledged_survives_kill_9() {
     assert!(seen.len() > 1_000);
     // Nothing in a journal is ever rewritten: what one crash had spoilt would still be there.
     let report = runtime.block_on(async { audit(&open(&path)).await });
-    assert!(
-        report.is_consistent() && report.is_proved(),
-        "{:#?}",
-        report.faults
-    );
+    assert!(report.is_consistent() && report.is_proved(), "{:#?}", report.faults);
     assert!(report.sales >= u64::try_from(seen.len()).unwrap());
 }
 
@@ -83,11 +73,7 @@ async fn check(path: &Path, acknowledged: &[String], seen: &mut HashSet<u64>) {
 
 fn start(path: &Path, first: u64) -> (Child, BufReader<ChildStdout>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "crash::threat_15_what_was_acknowledged_survives_kill_9",
-            "--nocapture",
-        ])
+        .args(["--exact", "crash::threat_15_what_was_acknowledged_survives_kill_9", "--nocapture"])
         .env(CHILD_PATH, path)
         .env(CHILD_FIRST, first.to_string())
         .stdout(Stdio::piped())

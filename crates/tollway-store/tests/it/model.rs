@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
-use tollway_ledger::{
-    Books, BooksError, Claim, DeliveryNote, MemoryBooks, Period, PostOutcome, Reserve, Sale,
-};
+use tollway_ledger::{Books, BooksError, Claim, DeliveryNote, MemoryBooks, Period, PostOutcome, Reserve, Sale};
 
 use crate::scene::{DAY, NOON, PlainSigner, agent, audit, ledger, ok, open, sale_of, terms};
 
@@ -14,45 +12,16 @@ const SALES: u64 = 12;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Terms {
-        agent: u64,
-        limit: u128,
-        budget: Option<u128>,
-    },
-    Block {
-        agent: u64,
-        blocked: bool,
-    },
-    Buy {
-        agent: u64,
-        number: u64,
-        amount: u128,
-    },
-    Hold {
-        agent: u64,
-        number: u64,
-        amount: u128,
-    },
-    PostClaim {
-        agent: u64,
-        number: u64,
-    },
-    VoidClaim {
-        agent: u64,
-        number: u64,
-    },
-    Note {
-        agent: u64,
-        number: u64,
-        complete: bool,
-    },
+    Terms { agent: u64, limit: u128, budget: Option<u128> },
+    Block { agent: u64, blocked: bool },
+    Buy { agent: u64, number: u64, amount: u128 },
+    Hold { agent: u64, number: u64, amount: u128 },
+    PostClaim { agent: u64, number: u64 },
+    VoidClaim { agent: u64, number: u64 },
+    Note { agent: u64, number: u64, complete: bool },
     Expire,
-    Close {
-        month: bool,
-    },
-    Wait {
-        seconds: u64,
-    },
+    Close { month: bool },
+    Wait { seconds: u64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -117,29 +86,15 @@ struct ModelSale {
 impl Model {
     fn owed(&self, agent: u64, states: &[&str]) -> u128 {
         let sales = self.sales.iter().filter(|((of, _), _)| *of == agent);
-        sales
-            .filter(|(_, sale)| states.contains(&sale.state))
-            .map(|(_, sale)| sale.amount)
-            .sum()
+        sales.filter(|(_, sale)| states.contains(&sale.state)).map(|(_, sale)| sale.amount).sum()
     }
 
-    fn sell(
-        &mut self,
-        who: u64,
-        number: u64,
-        sale: &Sale,
-        now: u64,
-        state: &'static str,
-    ) -> String {
+    fn sell(&mut self, who: u64, number: u64, sale: &Sale, now: u64, state: &'static str) -> String {
         if let Some(known) = self.sales.get(&(who, number)) {
             return format!("known {}", known.state);
         }
         let nonce = (who, number % 6);
-        if self
-            .nonces
-            .get(&nonce)
-            .is_some_and(|until| *until >= now / 64)
-        {
+        if self.nonces.get(&nonce).is_some_and(|until| *until >= now / 64) {
             return "nonce_replayed".into();
         }
         let exposed = self.owed(who, &["Posted", "Pending"]);
@@ -160,16 +115,7 @@ impl Model {
         *spent += amount;
         self.nonces.insert(nonce, (sale.expires + 60) / 64);
         let expires = sale.expires;
-        self.sales.insert(
-            (who, number),
-            ModelSale {
-                state,
-                amount,
-                at: now,
-                expires,
-                noted: false,
-            },
-        );
+        self.sales.insert((who, number), ModelSale { state, amount, at: now, expires, noted: false });
         if state == "Posted" {
             self.line(who, now, amount, true);
             "posted".into()
@@ -180,8 +126,7 @@ impl Model {
 
     fn line(&mut self, who: u64, now: u64, amount: u128, charge: bool) {
         let amount = i128::try_from(amount).unwrap();
-        self.lines
-            .push((who, now, if charge { amount } else { -amount }, false));
+        self.lines.push((who, now, if charge { amount } else { -amount }, false));
     }
 
     /// The budget comes back if the day it was spent on is still the last one with a sale.
@@ -282,40 +227,19 @@ struct Player<'b> {
 impl Player<'_> {
     async fn play(&mut self, step: &Step, now: u64) -> String {
         let result = match step {
-            Step::Terms {
-                agent,
-                limit,
-                budget,
-            } => {
+            Step::Terms { agent, limit, budget } => {
                 // Amounts of a statement are in cents: let some be payable.
                 let terms = terms(*agent, limit * 1_000, budget.map(|budget| budget * 1_000));
-                self.books
-                    .agent_put(terms, now)
-                    .await
-                    .map(|()| "done".to_owned())
+                self.books.agent_put(terms, now).await.map(|()| "done".to_owned())
             }
-            Step::Block {
-                agent: number,
-                blocked,
-            } => {
+            Step::Block { agent: number, blocked } => {
                 let agent = agent(*number);
-                self.books
-                    .agent_block(&agent, *blocked, now)
-                    .await
-                    .map(|()| "done".to_owned())
+                self.books.agent_block(&agent, *blocked, now).await.map(|()| "done".to_owned())
             }
-            Step::Buy {
-                agent,
-                number,
-                amount,
-            } => {
+            Step::Buy { agent, number, amount } => {
                 return self.buy(*agent, *number, *amount, now, true).await;
             }
-            Step::Hold {
-                agent,
-                number,
-                amount,
-            } => {
+            Step::Hold { agent, number, amount } => {
                 return self.buy(*agent, *number, *amount, now, false).await;
             }
             Step::PostClaim { agent, number } => match self.claims.remove(&(*agent, *number)) {
@@ -323,28 +247,13 @@ impl Player<'_> {
                 None => return "no claim".into(),
             },
             Step::VoidClaim { agent, number } => match self.claims.remove(&(*agent, *number)) {
-                Some(claim) => self
-                    .books
-                    .void_claim(claim, now)
-                    .await
-                    .map(|()| "done".to_owned()),
+                Some(claim) => self.books.void_claim(claim, now).await.map(|()| "done".to_owned()),
                 None => return "no claim".into(),
             },
-            Step::Note {
-                agent,
-                number,
-                complete,
-            } => {
+            Step::Note { agent, number, complete } => {
                 let id = promise(*agent, *number, 0, now).id;
-                let note = DeliveryNote {
-                    bytes: 1,
-                    digest: None,
-                    complete: *complete,
-                };
-                self.books
-                    .delivery_note(&id, note, now)
-                    .await
-                    .map(|()| "done".to_owned())
+                let note = DeliveryNote { bytes: 1, digest: None, complete: *complete };
+                self.books.delivery_note(&id, note, now).await.map(|()| "done".to_owned())
             }
             Step::Expire => {
                 let count = self.books.expire_claims(now).await;
@@ -373,18 +282,13 @@ impl Player<'_> {
     }
 
     async fn close(&self, month: bool, now: u64) -> Result<String, BooksError> {
-        let closed = self
-            .books
-            .close(closing(month, now), now, &PlainSigner)
-            .await?;
+        let closed = self.books.close(closing(month, now), now, &PlainSigner).await?;
         if closed.already_closed {
             return Ok("already".into());
         }
         let mut text = String::from("closed");
         for statement in closed.statements {
-            let who = (0..AGENTS)
-                .find(|who| agent(*who) == statement.agent)
-                .unwrap();
+            let who = (0..AGENTS).find(|who| agent(*who) == statement.agent).unwrap();
             let (total, payable) = (statement.total, statement.payable);
             text += &format!(" {who}:{total}:{payable}:{}", statement.carried);
         }
@@ -394,11 +298,7 @@ impl Player<'_> {
 
 /// Yesterday, or this month; the month is mostly open.
 fn closing(month: bool, now: u64) -> Period {
-    if month {
-        Period::day_of(now).month()
-    } else {
-        Period::day_of(now - DAY)
-    }
+    if month { Period::day_of(now).month() } else { Period::day_of(now - DAY) }
 }
 
 fn posted(outcome: PostOutcome) -> String {
@@ -409,18 +309,9 @@ fn posted(outcome: PostOutcome) -> String {
     }
 }
 
-fn predict(
-    model: &mut Model,
-    claims: &HashMap<(u64, u64), Claim>,
-    step: &Step,
-    now: u64,
-) -> String {
+fn predict(model: &mut Model, claims: &HashMap<(u64, u64), Claim>, step: &Step, now: u64) -> String {
     match step {
-        Step::Terms {
-            agent,
-            limit,
-            budget,
-        } => {
+        Step::Terms { agent, limit, budget } => {
             let known = model.agents.entry(*agent).or_default();
             (known.limit, known.budget) = (limit * 1_000, budget.map(|budget| budget * 1_000));
             "done".into()
@@ -432,19 +323,11 @@ fn predict(
             }
             None => "agent_not_registered".into(),
         },
-        Step::Buy {
-            agent,
-            number,
-            amount,
-        } => {
+        Step::Buy { agent, number, amount } => {
             let sale = promise(*agent, *number, amount * 1_000, now);
             model.sell(*agent, *number, &sale, now, "Posted")
         }
-        Step::Hold {
-            agent,
-            number,
-            amount,
-        } => {
+        Step::Hold { agent, number, amount } => {
             let sale = promise(*agent, *number, amount * 1_000, now);
             model.sell(*agent, *number, &sale, now, "Pending")
         }
@@ -455,11 +338,7 @@ fn predict(
             model.void(*agent, *number, "Voided")
         }
         Step::PostClaim { .. } | Step::VoidClaim { .. } => "no claim".into(),
-        Step::Note {
-            agent,
-            number,
-            complete,
-        } => model.note(*agent, *number, *complete, now),
+        Step::Note { agent, number, complete } => model.note(*agent, *number, *complete, now),
         Step::Expire => model.expire(now),
         Step::Close { month } => model.close(closing(*month, now), now),
         Step::Wait { .. } => "waited".into(),
@@ -468,18 +347,9 @@ fn predict(
 
 async fn play_all(steps: Vec<Step>) {
     let folder = tempfile::tempdir().unwrap();
-    let (file, memory) = (
-        open(&folder.path().join("books")),
-        MemoryBooks::new(ledger(), 10_000_000),
-    );
-    let mut on_disk = Player {
-        books: &file,
-        claims: HashMap::new(),
-    };
-    let mut in_memory = Player {
-        books: &memory,
-        claims: HashMap::new(),
-    };
+    let (file, memory) = (open(&folder.path().join("books")), MemoryBooks::new(ledger(), 10_000_000));
+    let mut on_disk = Player { books: &file, claims: HashMap::new() };
+    let mut in_memory = Player { books: &memory, claims: HashMap::new() };
     let mut model = Model::default();
     let mut now = NOON;
     for step in &steps {
@@ -487,35 +357,20 @@ async fn play_all(steps: Vec<Step>) {
             now += seconds;
         }
         let expected = predict(&mut model, &on_disk.claims, step, now);
-        assert_eq!(
-            in_memory.play(step, now).await,
-            expected,
-            "memory: {step:?}"
-        );
+        assert_eq!(in_memory.play(step, now).await, expected, "memory: {step:?}");
         assert_eq!(on_disk.play(step, now).await, expected, "disk: {step:?}");
     }
     // The same journal to the last byte, and it follows from itself.
     assert_eq!(file.head().await.unwrap(), memory.head().await.unwrap());
     let report = audit(&file).await;
-    assert!(
-        report.is_consistent() && report.is_proved(),
-        "{:#?}",
-        report.faults
-    );
+    assert!(report.is_consistent() && report.is_proved(), "{:#?}", report.faults);
     assert_eq!(report, audit(&memory).await);
-    assert_eq!(
-        file.agents(now).await.unwrap(),
-        memory.agents(now).await.unwrap()
-    );
+    assert_eq!(file.agents(now).await.unwrap(), memory.agents(now).await.unwrap());
     for view in file.agents(now).await.unwrap() {
         let who = (0..AGENTS).find(|who| agent(*who) == view.agent).unwrap();
         assert_eq!(view.balance_owed.get(), model.owed(who, &["Posted"]));
         assert_eq!(view.reserved.get(), model.owed(who, &["Pending"]));
-        let spent = model.agents[&who]
-            .spent
-            .get(&(now / DAY))
-            .copied()
-            .unwrap_or(0);
+        let spent = model.agents[&who].spent.get(&(now / DAY)).copied().unwrap_or(0);
         assert_eq!(view.spent_today.get(), spent);
     }
     assert_eq!(file.exposure().lock().held(), 0);

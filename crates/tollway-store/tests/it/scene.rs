@@ -4,9 +4,8 @@ use std::path::Path;
 
 use base64::Engine as _;
 use tollway_ledger::{
-    AgentId, AgentTerms, AuditReport, Books, CheckpointSigner, CommitmentId, Delivery, Evidence,
-    EvidenceKeys, Fingerprint, Hash, Ledger, PostOutcome, Posting, PriceProof, Proof, Reserve,
-    Sale, Sequence, verify_export,
+    AgentId, AgentTerms, AuditReport, Books, CheckpointSigner, CommitmentId, Delivery, Evidence, EvidenceKeys,
+    Fingerprint, Hash, Ledger, PostOutcome, Posting, PriceProof, Proof, Reserve, Sale, Sequence, verify_export,
 };
 use tollway_protocol::{Amount, Asset, Dress, Scale};
 use tollway_store::{OpenOptions, SqliteBooks};
@@ -17,11 +16,7 @@ pub(crate) const NOON: u64 = 1_795_348_800;
 pub(crate) const DAY: u64 = 86_400;
 
 pub(crate) fn ledger() -> Ledger {
-    Ledger {
-        seller: SELLER.into(),
-        asset: Asset::usd(),
-        scale: Scale::MICRO,
-    }
+    Ledger { seller: SELLER.into(), asset: Asset::usd(), scale: Scale::MICRO }
 }
 
 pub(crate) fn options() -> OpenOptions {
@@ -37,11 +32,7 @@ pub(crate) fn agent(number: u64) -> AgentId {
 }
 
 pub(crate) fn terms(number: u64, limit: u128, budget: Option<u128>) -> AgentTerms {
-    AgentTerms {
-        agent: agent(number),
-        credit_limit: Amount::new(limit),
-        daily_budget: budget.map(Amount::new),
-    }
+    AgentTerms { agent: agent(number), credit_limit: Amount::new(limit), daily_budget: budget.map(Amount::new) }
 }
 
 /// The sale numbered `number` of agent 1: 10 units for a page of its own.
@@ -72,10 +63,7 @@ pub(crate) fn sale_of(agent_number: u64, number: u64, amount: u128, created: u64
         offer: Some("offer-1".into()),
         terms: Some(Hash::of(b"terms")),
         price_proof: PriceProof::BuyerSigned,
-        evidence: Evidence {
-            signature: sign(&base),
-            base,
-        },
+        evidence: Evidence { signature: sign(&base), base },
     }
 }
 
@@ -89,12 +77,7 @@ pub(crate) fn sign(base: &str) -> [u8; 64] {
 }
 
 pub(crate) fn ok() -> Delivery {
-    Delivery {
-        status: 200,
-        validator: Some("\"v1\"".into()),
-        digest: None,
-        bytes: Some(1_234),
-    }
+    Delivery { status: 200, validator: Some("\"v1\"".into()), digest: None, bytes: Some(1_234) }
 }
 
 pub(crate) async fn charge(books: &dyn Books, sale: Sale, now: u64) -> Posting {
@@ -130,9 +113,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 fn unbase64(text: &str) -> Vec<u8> {
-    base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode(text)
-        .unwrap()
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap()
 }
 
 /// The keys that go with [`sign`] and [`PlainSigner`].
@@ -140,11 +121,7 @@ pub(crate) struct Keys;
 
 impl EvidenceKeys for Keys {
     fn verify_sale(&self, _: &[u8; 32], base: &str, signature: &[u8; 64]) -> Proof {
-        if *signature == sign(base) {
-            Proof::Proved
-        } else {
-            Proof::Wrong
-        }
+        if *signature == sign(base) { Proof::Proved } else { Proof::Wrong }
     }
 
     fn verify_jws(&self, jws: &str) -> Option<Vec<u8>> {

@@ -47,7 +47,8 @@ async fn block(books: &dyn Books, agent: &str, loopback: bool, blocked: bool) ->
 /// The account's name: the agent's URL in its one spelling.
 pub(crate) fn agent_id(text: &str, allow_loopback_http: bool) -> anyhow::Result<AgentId> {
     let policy = AgentPolicy { allow_loopback_http, ..AgentPolicy::default() };
-    let url = AgentUrl::parse(text, policy).map_err(|refusal| anyhow::anyhow!("`{text}` is no signature agent: {refusal}"))?;
+    let url = AgentUrl::parse(text, policy)
+        .map_err(|refusal| anyhow::anyhow!("`{text}` is no signature agent: {refusal}"))?;
     AgentId::new(url.as_str()).context("the agent's URL")
 }
 

@@ -33,7 +33,8 @@ pub(crate) fn payer(key: PrivateKey, options: PayerOptions<'_>) -> anyhow::Resul
     let policy = AgentPolicy { allow_loopback_http: true, ..AgentPolicy::default() };
     let agent = AgentUrl::parse(options.agent, policy)
         .map_err(|refusal| anyhow::anyhow!("--agent `{}`: {refusal}", options.agent))?;
-    let journal = FileJournal::open(options.audit).with_context(|| format!("the audit log {}", options.audit.display()))?;
+    let journal =
+        FileJournal::open(options.audit).with_context(|| format!("the audit log {}", options.audit.display()))?;
     let journal: Arc<dyn Journal> = Arc::new(journal);
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())

@@ -7,8 +7,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use tollway_ledger::{
-    Books, CheckpointSigner, CloseOutcome, CommitmentId, Entry, Period, Sequence, Statement, StatementFilter,
-    reconcile,
+    Books, CheckpointSigner, CloseOutcome, CommitmentId, Entry, Period, Sequence, Statement, StatementFilter, reconcile,
 };
 use tollway_signatures::{PrivateKey, jws};
 use tollway_store::SqliteBooks;
@@ -33,7 +32,10 @@ pub(crate) async fn run(args: LedgerArgs) -> anyhow::Result<ExitCode> {
         LedgerCommand::Export { format, out } => export(path, format, out.as_deref(), json).await,
         LedgerCommand::Verify { export, keys } => {
             let (bytes, known) = match export {
-                Some(file) => (std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?, KnownKeys::default()),
+                Some(file) => (
+                    std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?,
+                    KnownKeys::default(),
+                ),
                 None => {
                     let books = open_books(&Config::read(path)?)?;
                     (export_bytes(&books).await?, KnownKeys::of_books(&books).await?)
@@ -87,7 +89,9 @@ async fn close(path: &Path, period: Option<&str>, at: Option<u64>, json: bool) -
     let books = open_books(&config)?;
     let now = at.unwrap_or_else(now);
     let period: Period = match period {
-        Some(text) => text.parse().map_err(|_| anyhow::anyhow!("`{text}` is no period such as 2026-11-22 or 2026-11"))?,
+        Some(text) => {
+            text.parse().map_err(|_| anyhow::anyhow!("`{text}` is no period such as 2026-11-22 or 2026-11"))?
+        }
         // The last day that is over.
         None => Period::day_of(now.saturating_sub(86_400)),
     };
@@ -114,7 +118,13 @@ fn print_closed(closed: &CloseOutcome, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn statement(path: &Path, agent: Option<String>, period: Option<String>, lines: bool, json: bool) -> anyhow::Result<ExitCode> {
+async fn statement(
+    path: &Path,
+    agent: Option<String>,
+    period: Option<String>,
+    lines: bool,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     let config = Config::read(path)?;
     let books = open_books(&config)?;
     let agent = agent.map(|text| agent_id(&text, config.agents.allow_loopback)).transpose()?;
@@ -166,7 +176,9 @@ async fn export(path: &Path, format: Format, out: Option<&Path>, json: bool) -> 
     let books = open_books(&Config::read(path)?)?;
     let to_file = out.is_some();
     let mut sink: Box<dyn Write> = match out {
-        Some(path) => Box::new(BufWriter::new(std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?)),
+        Some(path) => Box::new(BufWriter::new(
+            std::fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
+        )),
         None => Box::new(BufWriter::new(std::io::stdout().lock())),
     };
     let entries = write_export(&books, format, &mut sink).await?;
@@ -239,6 +251,12 @@ fn show_entry(entry: &Entry, json: bool) -> anyhow::Result<()> {
     let body: Value = serde_json::from_str(&entry.body)?;
     let word = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let about = [word("agent"), word("amount"), word("url"), word("id")].into_iter().filter(|word| !word.is_empty());
-    say(format_args!("{:>8}  {}  {:<11} {}", entry.sequence, entry.at, entry.kind, about.collect::<Vec<_>>().join("  ")));
+    say(format_args!(
+        "{:>8}  {}  {:<11} {}",
+        entry.sequence,
+        entry.at,
+        entry.kind,
+        about.collect::<Vec<_>>().join("  ")
+    ));
     Ok(())
 }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tollway_core::buyer::AuditLine;
 use tollway_http::payer::FileJournal;
 use tollway_ledger::{
-    AgentId, AuditReport, Books, BuyerLine, CommitmentId, DocumentKind, EvidenceKeys, Proof, Reconciliation, SellerLine,
-    verify_export,
+    AgentId, AuditReport, Books, BuyerLine, CommitmentId, DocumentKind, EvidenceKeys, Proof, Reconciliation,
+    SellerLine, verify_export,
 };
 use tollway_protocol::Amount;
 use tollway_signatures::{PublicKey, Thumbprint, Verifier as _, jws};
@@ -104,9 +104,15 @@ pub(crate) fn verify(bytes: &[u8], keys: KnownKeys, json: bool) -> anyhow::Resul
 
 fn print_report(report: &AuditReport, keys: &KnownKeys) {
     say(format_args!("{} entries, head {}", report.entries, report.head));
-    say(format_args!("{} sales, {} charged, {} taken back", report.sales, dollars(report.charged), dollars(report.undelivered)));
+    say(format_args!(
+        "{} sales, {} charged, {} taken back",
+        report.sales,
+        dollars(report.charged),
+        dollars(report.undelivered)
+    ));
     say(format_args!("{} bills and {} checkpoints recomputed", report.statements, report.checkpoints));
-    let whence = if keys.from_books { "keys kept in these books; bring the parties' own with --keys" } else { "keys given" };
+    let whence =
+        if keys.from_books { "keys kept in these books; bring the parties' own with --keys" } else { "keys given" };
     say(format_args!(
         "signatures: {} sales and {} seals right, {} sales without a key ({whence})",
         report.sales_proved, report.seals_proved, report.sales_unproved
@@ -139,7 +145,8 @@ pub(crate) fn seller_lines(export: &[u8], agent: Option<&AgentId>) -> anyhow::Re
     }
     let mut lines: HashMap<CommitmentId, SellerLine> = HashMap::new();
     for (number, text) in export.split(|byte| *byte == b'\n').enumerate().filter(|(_, text)| !text.is_empty()) {
-        let Row { body } = serde_json::from_slice(text).with_context(|| format!("line {} of the export", number + 1))?;
+        let Row { body } =
+            serde_json::from_slice(text).with_context(|| format!("line {} of the export", number + 1))?;
         let charges = matches!(body.kind.as_str(), "sale" | "sale_posted");
         if !charges && body.kind != "undelivered" {
             continue;
@@ -201,7 +208,10 @@ pub(crate) fn print_reconciliation(found: &Reconciliation) {
         dollars(found.buyer_total)
     ));
     for difference in &found.amount_differs {
-        say(format_args!("amount differs  {}  seller {}  buyer {}", difference.id, difference.seller, difference.buyer));
+        say(format_args!(
+            "amount differs  {}  seller {}  buyer {}",
+            difference.id, difference.seller, difference.buyer
+        ));
     }
     for (class, ids) in [
         ("only seller (the answer was lost)", &found.only_seller),

@@ -10,7 +10,8 @@ pub(crate) const LINE_HEADER: &str = "sequence,at,kind,id,agent,amount,rule,meth
 
 /// The row of an entry that moves money; `None` for the others.
 pub(crate) fn row(entry: &Entry) -> anyhow::Result<Option<String>> {
-    let moves = matches!(entry.kind, EntryKind::Sale | EntryKind::SalePosted | EntryKind::Claim | EntryKind::Undelivered);
+    let moves =
+        matches!(entry.kind, EntryKind::Sale | EntryKind::SalePosted | EntryKind::Claim | EntryKind::Undelivered);
     if !moves {
         return Ok(None);
     }

@@ -90,7 +90,12 @@ pub(crate) fn asker(key: PrivateKey, agent: &str, log: &Path) -> anyhow::Result<
 }
 
 /// Fetches a bill and its lines, and checks all of it.
-pub(crate) async fn fetch(payer: &Payer, origin: &Url, period: Option<&str>, own: &PublicKey) -> anyhow::Result<CheckedBill> {
+pub(crate) async fn fetch(
+    payer: &Payer,
+    origin: &Url,
+    period: Option<&str>,
+    own: &PublicKey,
+) -> anyhow::Result<CheckedBill> {
     #[derive(Deserialize)]
     struct Sealed {
         statement: Value,
@@ -102,7 +107,9 @@ pub(crate) async fn fetch(payer: &Payer, origin: &Url, period: Option<&str>, own
     }
     let base = origin.join(tollway_http::wellknown::PREFIX)?;
     let Sealed { statement: value, jws: sealed } = match period {
-        Some(period) => serde_json::from_slice(&payer.ask_signed(&base.join(&format!("statements/{period}"))?).await?.body)?,
+        Some(period) => {
+            serde_json::from_slice(&payer.ask_signed(&base.join(&format!("statements/{period}"))?).await?.body)?
+        }
         None => {
             let listed: Listed = serde_json::from_slice(&payer.ask_signed(&base.join("statements")?).await?.body)?;
             listed.statements.into_iter().next_back().context("there is no bill yet")?
@@ -227,7 +234,12 @@ fn print(checked: &CheckedBill, reconciled: Option<&Reconciliation>, json: bool)
     }
     let Statement { seller, period, lines, payable, charged, undelivered_total, .. } = &checked.statement;
     say(format_args!("{seller}, {period}: {lines} lines"));
-    say(format_args!("charged {}, taken back {}, payable now {}", dollars(*charged), dollars(*undelivered_total), dollars(*payable)));
+    say(format_args!(
+        "charged {}, taken back {}, payable now {}",
+        dollars(*charged),
+        dollars(*undelivered_total),
+        dollars(*payable)
+    ));
     let verdict = &checked.verdict;
     let word = |holds: bool| if holds { "yes" } else { "NO" };
     say(format_args!("signed by the seller        {}", word(verdict.sealed_by_seller)));

@@ -189,7 +189,8 @@ path = "books.db"
 
     #[test]
     fn rules_that_contradict_themselves_are_refused() {
-        let rule = |rest: &str| refused(&format!("[[rules]]\nid = \"a\"\npath = \"/a/*\"\naudience = \"everyone\"\n{rest}\n"));
+        let rule =
+            |rest: &str| refused(&format!("[[rules]]\nid = \"a\"\npath = \"/a/*\"\naudience = \"everyone\"\n{rest}\n"));
         assert!(rule("action = \"charge\"").contains("price"));
         assert!(rule("action = \"block\"\nprice = \"$0.01\"").contains("price"));
         assert!(rule("action = \"charge\"\nprice = \"$0.01\"\nlifetime = 5").contains("lifetime"));

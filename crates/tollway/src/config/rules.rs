@@ -77,7 +77,10 @@ impl RuleConfig {
     }
 
     fn parsed(&self, terms: Option<TermsRef>) -> anyhow::Result<Rule> {
-        if self.id.is_empty() || self.id.len() > 64 || !self.id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
+        if self.id.is_empty()
+            || self.id.len() > 64
+            || !self.id.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        {
             bail!("an id is up to 64 letters, digits, `-`, `_` and `.`");
         }
         let pattern: Pattern = self.path.parse()?;

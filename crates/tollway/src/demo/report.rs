@@ -14,7 +14,11 @@ pub(crate) fn before(stage: &Stage, args: &DemoArgs) {
     say("Tollway: one day of a toll road, on this machine alone\n");
     say(format_args!("  site      {}", stage.site.display()));
     say(format_args!("  gateway   {}   priced pages {} each, the rest free", stage.seller, dollars(args.price)));
-    say(format_args!("  crawler   {}   unknown to the seller until today; budget {}\n", stage.agent, dollars(args.budget)));
+    say(format_args!(
+        "  crawler   {}   unknown to the seller until today; budget {}\n",
+        stage.agent,
+        dollars(args.budget)
+    ));
 }
 
 /// What happened.
@@ -33,7 +37,13 @@ fn prices(day: &Day) {
     say("\n1  The crawler asked, and the gate answered 402 with a signed offer");
     if let Some(offer) = &day.offer {
         let document = offer.document();
-        say(format_args!("   offer {}: {} for each {} of {}", offer.id(), dollars(document.amount), document.scope.methods.join(", "), document.scope.path));
+        say(format_args!(
+            "   offer {}: {} for each {} of {}",
+            offer.id(),
+            dollars(document.amount),
+            document.scope.methods.join(", "),
+            document.scope.path
+        ));
         if let Some(terms) = &document.terms {
             say(format_args!("   under terms {} (SHA-256 {})", terms.url, terms.hash));
         }
@@ -46,7 +56,12 @@ fn bills(day: &Day) {
         say("   nothing was sold");
         return;
     };
-    say(format_args!("   {} lines, total {}, payable {}", statement.lines, dollars(total(day)), dollars(statement.payable)));
+    say(format_args!(
+        "   {} lines, total {}, payable {}",
+        statement.lines,
+        dollars(total(day)),
+        dollars(statement.payable)
+    ));
     if statement.carried.get() != 0 {
         say(format_args!("   {} micro-dollars below a cent are carried to the next bill", statement.carried));
     }
@@ -55,9 +70,22 @@ fn bills(day: &Day) {
 fn proofs(day: &Day) {
     say("\n4  Both sides checked it");
     let checked = |holds: bool| if holds { "yes" } else { "NO" };
-    say(format_args!("   seller's journal: {} entries, every hash, sum and signature      {}", day.audit.entries, checked(day.journal_ok())));
-    say(format_args!("   crawler: the bill is sealed, adds up, each line is its own promise  {}", checked(day.bill_ok())));
-    say(format_args!("   both logs: {} equal, {} and {}   {}", day.logs.equal, dollars(day.logs.seller_total), dollars(day.logs.buyer_total), checked(day.reconciled())));
+    say(format_args!(
+        "   seller's journal: {} entries, every hash, sum and signature      {}",
+        day.audit.entries,
+        checked(day.journal_ok())
+    ));
+    say(format_args!(
+        "   crawler: the bill is sealed, adds up, each line is its own promise  {}",
+        checked(day.bill_ok())
+    ));
+    say(format_args!(
+        "   both logs: {} equal, {} and {}   {}",
+        day.logs.equal,
+        dollars(day.logs.seller_total),
+        dollars(day.logs.buyer_total),
+        checked(day.reconciled())
+    ));
     for fault in &day.audit.faults {
         say(format_args!("   FAULT at {}: {:?}: {}", fault.sequence, fault.kind, fault.detail));
     }

@@ -105,7 +105,11 @@ async fn listener() -> anyhow::Result<(TcpListener, String)> {
     Ok((listener, origin))
 }
 
-fn start(listener: TcpListener, endpoint: Arc<dyn Endpoint>, mut stopped: watch::Receiver<bool>) -> JoinHandle<std::io::Result<()>> {
+fn start(
+    listener: TcpListener,
+    endpoint: Arc<dyn Endpoint>,
+    mut stopped: watch::Receiver<bool>,
+) -> JoinHandle<std::io::Result<()>> {
     let options = ServerOptions { drain_wait: std::time::Duration::from_secs(1), ..ServerOptions::default() };
     tokio::spawn(serve(listener, endpoint, options, async move {
         // The sender is gone only when the program ends.

@@ -66,9 +66,8 @@ fn named(offer: Arc<Offer>, promise: &Promise) -> Result<Bargain, Refusal> {
 /// The promise names only a price: an exact one may be that of any offer still in its window, a
 /// ceiling buys at today's price.
 fn unnamed(press: &OfferPress, rule_id: &str, promise: &Promise, now: u64) -> Result<Bargain, Refusal> {
-    let today = press
-        .current(rule_id, now)
-        .ok_or_else(|| refuse(Reason::NoMatchingOffer, "this resource has no offer"))?;
+    let today =
+        press.current(rule_id, now).ok_or_else(|| refuse(Reason::NoMatchingOffer, "this resource has no offer"))?;
     let price = today.document().amount;
     match promise.limit {
         None => Err(refuse(Reason::NoMatchingOffer, "the commitment names neither offer nor price")),
@@ -128,15 +127,26 @@ mod tests {
     const NOON: u64 = 1_800_000_000;
 
     fn press(today: &str, yesterday: Option<&str>) -> OfferPress {
-        let version = |price: &str, from| {
-            RulesVersion::of(&RuleSet::new(vec![], vec![Rule::charge("r", "/r/*", price)]), from)
-        };
+        let version =
+            |price: &str, from| RulesVersion::of(&RuleSet::new(vec![], vec![Rule::charge("r", "/r/*", price)]), from);
         let earlier = yesterday.map(|price| version(price, NOON - 1_000)).into_iter().collect();
-        OfferPress::new("https://s.example".into(), PrivateKey::from_seed([1; 32]).into(), version(today, NOON), earlier)
+        OfferPress::new(
+            "https://s.example".into(),
+            PrivateKey::from_seed([1; 32]).into(),
+            version(today, NOON),
+            earlier,
+        )
     }
 
     fn crawl(limit: Limit) -> Promise {
-        Promise { dress: Dress::Crawl, offer: None, limit: Some(limit), asset: Some(Asset::usd()), network: None, accepted: None }
+        Promise {
+            dress: Dress::Crawl,
+            offer: None,
+            limit: Some(limit),
+            asset: Some(Asset::usd()),
+            network: None,
+            accepted: None,
+        }
     }
 
     fn check(press: &OfferPress, promise: &Promise) -> Result<(u128, PriceProof), Reason> {
@@ -151,7 +161,11 @@ mod tests {
         let exact = |atomic| crawl(Limit::Exact(Amount::new(atomic)));
         let at_most = |atomic| crawl(Limit::AtMost(Amount::new(atomic)));
         assert_eq!(check(&press, &exact(20_000)), Ok((20_000, PriceProof::BuyerSigned)));
-        assert_eq!(check(&press, &exact(10_000)), Ok((10_000, PriceProof::BuyerSigned)), "an older quote still in its window");
+        assert_eq!(
+            check(&press, &exact(10_000)),
+            Ok((10_000, PriceProof::BuyerSigned)),
+            "an older quote still in its window"
+        );
         assert_eq!(check(&press, &exact(15_000)), Err(Reason::AmountTooLow));
         assert_eq!(check(&press, &exact(30_000)), Err(Reason::AmountMismatch));
         assert_eq!(check(&press, &at_most(30_000)), Ok((20_000, PriceProof::CeilingOnly)));
@@ -183,14 +197,20 @@ mod tests {
         assert_eq!(altered(|r| r.pay_to = "https://evil.example".into()), Reason::PayToMismatch);
         assert_eq!(altered(|r| r.max_timeout_seconds = 7.try_into().unwrap()), Reason::NoMatchingOffer);
         assert_eq!(altered(|r| r.scheme = "exact".into()), Reason::NoMatchingOffer);
-        assert_eq!(altered(|r| { r.extra.as_mut().unwrap().remove("decimals"); }), Reason::NoMatchingOffer);
+        assert_eq!(
+            altered(|r| {
+                r.extra.as_mut().unwrap().remove("decimals");
+            }),
+            Reason::NoMatchingOffer
+        );
     }
 
     #[test]
-    fn an_offer_of_another_rule_buys_nothing() {
+    fn threat_12_an_offer_of_another_rule_buys_nothing() {
         let press = press("$0.02", None);
         let mut promise = crawl(Limit::Exact(Amount::new(20_000)));
         promise.offer = Some(press.current("r", NOON).unwrap().id());
-        assert!(strike(&press, "other", &promise, &Network::tollway(), NOON).is_err());
+        let refusal = strike(&press, "other", &promise, &Network::tollway(), NOON).unwrap_err();
+        assert_eq!(refusal.reason, Reason::OfferUnknown);
     }
 }

@@ -14,10 +14,7 @@ use super::fixture::{Here, NOW, Server, agent, ask, directory, local};
 
 /// Public agents only, without a limit on new ones.
 fn public_only() -> DirectoryOptions {
-    DirectoryOptions {
-        allow_loopback: false,
-        ..local()
-    }
+    DirectoryOptions { allow_loopback: false, ..local() }
 }
 
 /// Hosts that are, contain, or resolve to addresses of this machine and its network.
@@ -44,12 +41,7 @@ async fn threat_39_no_spelling_of_a_url_reaches_private_space() {
     for host in HOSTS {
         for scheme in ["https", "HTTPS", "http"] {
             for userinfo in ["", "user@", "public.example@", "public.example:443@"] {
-                for suffix in [
-                    format!(":{port}"),
-                    format!(":{port}/"),
-                    format!(":0{port}"),
-                    String::new(),
-                ] {
+                for suffix in [format!(":{port}"), format!(":{port}/"), format!(":0{port}"), String::new()] {
                     let url = format!("{scheme}://{userinfo}{host}{suffix}");
                     tried += 1;
                     let Ok(agent) = AgentUrl::parse(&url, directory.agents()) else {
@@ -63,10 +55,7 @@ async fn threat_39_no_spelling_of_a_url_reaches_private_space() {
         }
     }
     assert_eq!(canary.connections(), 0);
-    assert!(
-        tried >= 500 && looked_up > 0,
-        "{tried} tried, {looked_up} looked up"
-    );
+    assert!(tried >= 500 && looked_up > 0, "{tried} tried, {looked_up} looked up");
 }
 
 #[tokio::test]
@@ -81,10 +70,7 @@ async fn threat_39_an_agent_read_under_a_looser_policy_is_refused_before_anythin
             assert_eq!(answer, Err(Reason::AgentForbiddenAddress), "{loose}");
         }
     }
-    assert_eq!(
-        (canary.connections(), names.lookups.load(Ordering::SeqCst)),
-        (0, 0)
-    );
+    assert_eq!((canary.connections(), names.lookups.load(Ordering::SeqCst)), (0, 0));
 }
 
 #[tokio::test]
@@ -92,10 +78,7 @@ async fn threat_39_loopback_mode_opens_loopback_hosts_and_no_others() {
     let canary = Server::serving(&[1]).await;
     let directory = directory(local());
     let named = agent(&format!("https://looks-public.example:{}", canary.port));
-    assert_eq!(
-        ask(&directory, &named, 1, NOW).await,
-        Err(Reason::AgentForbiddenAddress)
-    );
+    assert_eq!(ask(&directory, &named, 1, NOW).await, Err(Reason::AgentForbiddenAddress));
     assert_eq!(canary.connections(), 0);
     for host in ["127.0.0.1", "localhost", "a.localhost"] {
         let loopback = agent(&format!("http://{host}:{}", canary.port));
@@ -112,10 +95,7 @@ struct Alternating {
 impl Alternating {
     fn new(answers: &[&[&str]]) -> Arc<Self> {
         let parse = |line: &&[&str]| line.iter().map(|text| text.parse().unwrap()).collect();
-        Arc::new(Self {
-            asked: AtomicUsize::new(0),
-            answers: answers.iter().map(parse).collect(),
-        })
+        Arc::new(Self { asked: AtomicUsize::new(0), answers: answers.iter().map(parse).collect() })
     }
 }
 
@@ -131,12 +111,7 @@ impl NameLookup for Alternating {
 #[tokio::test]
 async fn threat_40_a_name_is_resolved_once_a_fetch_and_a_changed_answer_is_judged_anew() {
     const FETCHES: usize = 2_000;
-    let names = Alternating::new(&[
-        &["127.0.0.1"],
-        &["169.254.169.254"],
-        &["127.0.0.1"],
-        &["127.0.0.1", "10.0.0.1"],
-    ]);
+    let names = Alternating::new(&[&["127.0.0.1"], &["169.254.169.254"], &["127.0.0.1"], &["127.0.0.1", "10.0.0.1"]]);
     let server = Server::serving(&[1]).await;
     let directory = KeyDirectory::with_names(local(), names.clone()).unwrap();
     let mut good = 0;
@@ -162,10 +137,7 @@ async fn threat_40_one_private_address_among_public_ones_is_enough() {
     let canary = Server::serving(&[1]).await;
     let directory = KeyDirectory::with_names(public_only(), names).unwrap();
     for fetch in 0..2_000 {
-        let rebinding = agent(&format!(
-            "https://r{fetch}.attacker.example:{}",
-            canary.port
-        ));
+        let rebinding = agent(&format!("https://r{fetch}.attacker.example:{}", canary.port));
         let answer = ask(&directory, &rebinding, 1, NOW).await;
         assert_eq!(answer, Err(Reason::AgentForbiddenAddress));
     }

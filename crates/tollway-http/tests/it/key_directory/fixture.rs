@@ -91,10 +91,7 @@ impl Server {
 }
 
 pub(crate) fn agent(url: &str) -> AgentUrl {
-    let policy = AgentPolicy {
-        allow_loopback_http: true,
-        ..AgentPolicy::default()
-    };
+    let policy = AgentPolicy { allow_loopback_http: true, ..AgentPolicy::default() };
     AgentUrl::parse(url, policy).unwrap()
 }
 
@@ -147,16 +144,8 @@ pub(crate) fn directory(options: DirectoryOptions) -> KeyDirectory {
 }
 
 /// Asks for the key of `seed`.
-pub(crate) async fn ask(
-    directory: &KeyDirectory,
-    agent: &AgentUrl,
-    seed: u8,
-    now: u64,
-) -> Result<PublicKey, Reason> {
-    directory
-        .key(agent, &keyid(seed), now)
-        .await
-        .map_err(|Refusal { reason, .. }| reason)
+pub(crate) async fn ask(directory: &KeyDirectory, agent: &AgentUrl, seed: u8, now: u64) -> Result<PublicKey, Reason> {
+    directory.key(agent, &keyid(seed), now).await.map_err(|Refusal { reason, .. }| reason)
 }
 
 async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
@@ -176,11 +165,7 @@ async fn read_authority(stream: &mut TcpStream) -> Option<String> {
     }
     let head = String::from_utf8(head).ok()?;
     assert!(head.starts_with("GET /.well-known/http-message-signatures-directory HTTP/1.1\r\n"));
-    let host = head.lines().find_map(|line| {
-        line.to_ascii_lowercase()
-            .strip_prefix("host: ")
-            .map(str::to_owned)
-    });
+    let host = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("host: ").map(str::to_owned));
     Some(host.expect("HTTP/1.1 requests have a Host"))
 }
 
@@ -189,9 +174,7 @@ async fn write_reply(stream: &mut TcpStream, reply: Reply) -> io::Result<()> {
         Reply::Answer(response) => stream.write_all(&wire(&response)).await?,
         Reply::Raw(bytes) => stream.write_all(&bytes).await?,
         Reply::Held(mut gate, response) => {
-            gate.wait_for(|open| *open)
-                .await
-                .map_err(io::Error::other)?;
+            gate.wait_for(|open| *open).await.map_err(io::Error::other)?;
             stream.write_all(&wire(&response)).await?;
         }
         Reply::Drip(bytes) => {
@@ -212,14 +195,10 @@ async fn write_reply(stream: &mut TcpStream, reply: Reply) -> io::Result<()> {
 pub(crate) fn wire(response: &Response<Bytes>) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
     for (name, value) in response.headers() {
-        bytes.extend_from_slice(
-            &[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat(),
-        );
+        bytes.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
     let length = response.body().len();
-    bytes.extend_from_slice(
-        format!("content-length: {length}\r\nconnection: close\r\n\r\n").as_bytes(),
-    );
+    bytes.extend_from_slice(format!("content-length: {length}\r\nconnection: close\r\n\r\n").as_bytes());
     bytes.extend_from_slice(response.body());
     bytes
 }

@@ -7,17 +7,12 @@ use tollway_core::seller::KeySource as _;
 use tollway_http::key_directory::{DirectoryOptions, KeyDirectory};
 use tollway_protocol::Reason;
 
-use super::fixture::{
-    Here, NOW, Reply, Server, ask, directory, directory_of, keyid, local, signed_directory,
-};
+use super::fixture::{Here, NOW, Reply, Server, ask, directory, directory_of, keyid, local, signed_directory};
 
 #[tokio::test]
 async fn threat_61_new_agents_are_ten_a_second() {
     let server = Server::serving(&[1]).await;
-    let directory = directory(DirectoryOptions {
-        new_agents_per_second: 10,
-        ..local()
-    });
+    let directory = directory(DirectoryOptions { new_agents_per_second: 10, ..local() });
     for second in 0..3 {
         let mut reasons = Vec::new();
         for index in 0..1000 {
@@ -34,13 +29,8 @@ async fn threat_61_new_agents_are_ten_a_second() {
 #[tokio::test]
 async fn threat_61_an_agent_that_fails_stays_new() {
     let server = Server::start(|_| Reply::HangUp).await;
-    let directory = directory(DirectoryOptions {
-        new_agents_per_second: 10,
-        ..local()
-    });
-    let agents: Vec<_> = (0..100)
-        .map(|index| server.agent(&format!("a{index}")))
-        .collect();
+    let directory = directory(DirectoryOptions { new_agents_per_second: 10, ..local() });
+    let agents: Vec<_> = (0..100).map(|index| server.agent(&format!("a{index}"))).collect();
     for second in 0..100 {
         for agent in &agents {
             ask(&directory, agent, 1, NOW + second).await.unwrap_err();
@@ -54,17 +44,13 @@ async fn threat_61_fetches_in_flight_are_capped_and_known_agents_keep_their_shar
     let (open, gate) = tokio::sync::watch::channel(false);
     let server = Server::serving(&[1]).await;
     let directory = directory(local());
-    let known: Vec<_> = (0..5)
-        .map(|index| server.agent(&format!("known{index}")))
-        .collect();
+    let known: Vec<_> = (0..5).map(|index| server.agent(&format!("known{index}"))).collect();
     for agent in &known {
         assert!(ask(&directory, agent, 1, NOW).await.is_ok());
     }
     server.behave(move |authority| Reply::Held(gate.clone(), signed_directory(&[1], authority)));
     let keyid = keyid(1);
-    let strangers: Vec<_> = (0..20)
-        .map(|index| server.agent(&format!("new{index}")))
-        .collect();
+    let strangers: Vec<_> = (0..20).map(|index| server.agent(&format!("new{index}"))).collect();
     let mut waiting = Vec::new();
     let mut refused = 0;
     for agent in &strangers {
@@ -93,42 +79,23 @@ async fn threat_61_fetches_in_flight_are_capped_and_known_agents_keep_their_shar
     for asking in waiting {
         assert!(asking.await.is_ok());
     }
-    assert!(
-        directory
-            .key(&strangers[19], &keyid, NOW + 300)
-            .await
-            .is_ok(),
-        "places are free again"
-    );
+    assert!(directory.key(&strangers[19], &keyid, NOW + 300).await.is_ok(), "places are free again");
 }
 
 #[tokio::test]
 async fn threat_93_memory_stays_bounded_under_many_agents() {
     let server = Server::serving(&[1, 2]).await;
-    let options = DirectoryOptions {
-        entries_max: 20,
-        ..local()
-    };
+    let options = DirectoryOptions { entries_max: 20, ..local() };
     let directory = KeyDirectory::with_names(options, Arc::new(Here::default())).unwrap();
     for index in 0..200 {
         let agent = server.agent(&format!("a{index}"));
         assert!(ask(&directory, &agent, 1, NOW + index).await.is_ok());
-        assert!(
-            ask(&directory, &server.agent("regular"), 1, NOW + index)
-                .await
-                .is_ok()
-        );
+        assert!(ask(&directory, &server.agent("regular"), 1, NOW + index).await.is_ok());
     }
     assert_eq!(server.requests(), 201, "the regular was never pushed out");
     server.behave(directory_of(&[3]));
     for (index, expected) in [(199, true), (192, true), (150, false), (0, false)] {
-        let answer = ask(
-            &directory,
-            &server.agent(&format!("a{index}")),
-            1,
-            NOW + 200,
-        )
-        .await;
+        let answer = ask(&directory, &server.agent(&format!("a{index}")), 1, NOW + 200).await;
         assert_eq!(answer.is_ok(), expected, "a{index}");
     }
 }

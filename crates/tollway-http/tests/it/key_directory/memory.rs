@@ -9,9 +9,7 @@ use tollway_core::seller::KeySource as _;
 use tollway_protocol::Reason;
 use tollway_signatures::Thumbprint;
 
-use super::fixture::{
-    NOW, Reply, Server, ask, directory, directory_of, keyid, local, signed_directory,
-};
+use super::fixture::{NOW, Reply, Server, ask, directory, directory_of, keyid, local, signed_directory};
 
 #[tokio::test]
 async fn a_known_key_is_not_asked_for_again_while_it_is_fresh() {
@@ -30,10 +28,7 @@ async fn a_known_key_is_not_asked_for_again_while_it_is_fresh() {
 async fn threat_94_ten_thousand_concurrent_misses_are_one_fetch() {
     const CALLERS: usize = 10_000;
     let (open, gate) = watch::channel(false);
-    let server = Server::start(move |authority| {
-        Reply::Held(gate.clone(), signed_directory(&[1], authority))
-    })
-    .await;
+    let server = Server::start(move |authority| Reply::Held(gate.clone(), signed_directory(&[1], authority))).await;
     let (directory, agent) = (directory(local()), server.agent("crawler"));
     let arrived = Arc::new(Semaphore::new(0));
     let mut callers = JoinSet::new();
@@ -42,10 +37,7 @@ async fn threat_94_ten_thousand_concurrent_misses_are_one_fetch() {
         callers.spawn(async move {
             let keyid = keyid(1);
             let mut asking = directory.key(&agent, &keyid, NOW);
-            assert!(
-                poll_immediate(&mut asking).await.is_none(),
-                "nobody knows yet"
-            );
+            assert!(poll_immediate(&mut asking).await.is_none(), "nobody knows yet");
             arrived.add_permits(1);
             asking.await
         });
@@ -61,10 +53,7 @@ async fn threat_94_ten_thousand_concurrent_misses_are_one_fetch() {
 #[tokio::test]
 async fn a_caller_that_hangs_up_takes_nothing_from_the_others() {
     let (open, gate) = watch::channel(false);
-    let server = Server::start(move |authority| {
-        Reply::Held(gate.clone(), signed_directory(&[1], authority))
-    })
-    .await;
+    let server = Server::start(move |authority| Reply::Held(gate.clone(), signed_directory(&[1], authority))).await;
     let (directory, agent) = (directory(local()), server.agent("crawler"));
     let keyid = keyid(1);
     {
@@ -84,14 +73,8 @@ async fn threat_94_an_outage_takes_no_key_away_for_a_day() {
     let (directory, agent) = (directory(local()), server.agent("crawler"));
     assert!(ask(&directory, &agent, 1, NOW).await.is_ok());
     let outages = [
-        (
-            300,
-            Reason::DirectoryUnreachable,
-            (|_| Reply::HangUp) as fn(&str) -> Reply,
-        ),
-        (DAY / 2, Reason::DirectoryStatus, |_| {
-            Reply::Raw(b"HTTP/1.1 404 \r\n\r\n".to_vec())
-        }),
+        (300, Reason::DirectoryUnreachable, (|_| Reply::HangUp) as fn(&str) -> Reply),
+        (DAY / 2, Reason::DirectoryStatus, |_| Reply::Raw(b"HTTP/1.1 404 \r\n\r\n".to_vec())),
     ];
     for (begins, reason, behaviour) in outages {
         server.behave(behaviour);
@@ -102,20 +85,10 @@ async fn threat_94_an_outage_takes_no_key_away_for_a_day() {
             assert_eq!(ask(&directory, &agent, 9, NOW + later).await, Err(reason));
         }
     }
-    assert_eq!(
-        server.requests() as u64,
-        1 + 2 * (DAY / 2 - 300) / 300,
-        "asked again and again"
-    );
+    assert_eq!(server.requests() as u64, 1 + 2 * (DAY / 2 - 300) / 300, "asked again and again");
     assert!(ask(&directory, &agent, 1, NOW + DAY - 1).await.is_ok());
-    assert_eq!(
-        ask(&directory, &agent, 9, NOW + DAY - 1).await,
-        Err(Reason::DirectoryStatus)
-    );
-    assert_eq!(
-        ask(&directory, &agent, 1, NOW + DAY).await,
-        Err(Reason::DirectoryStatus)
-    );
+    assert_eq!(ask(&directory, &agent, 9, NOW + DAY - 1).await, Err(Reason::DirectoryStatus));
+    assert_eq!(ask(&directory, &agent, 1, NOW + DAY).await, Err(Reason::DirectoryStatus));
 }
 
 #[tokio::test]
@@ -139,20 +112,11 @@ async fn rotation_takes_the_old_key_away() {
     let (directory, agent) = (directory(local()), server.agent("crawler"));
     assert!(ask(&directory, &agent, 1, NOW).await.is_ok());
     server.behave(directory_of(&[2]));
-    assert!(
-        ask(&directory, &agent, 1, NOW + 299).await.is_ok(),
-        "fresh until then"
-    );
-    assert_eq!(
-        ask(&directory, &agent, 1, NOW + 300).await,
-        Err(Reason::KeyNotFound)
-    );
+    assert!(ask(&directory, &agent, 1, NOW + 299).await.is_ok(), "fresh until then");
+    assert_eq!(ask(&directory, &agent, 1, NOW + 300).await, Err(Reason::KeyNotFound));
     assert!(ask(&directory, &agent, 2, NOW + 300).await.is_ok());
     server.behave(|_| Reply::HangUp);
-    assert_eq!(
-        ask(&directory, &agent, 1, NOW + 600).await,
-        Err(Reason::DirectoryUnreachable)
-    );
+    assert_eq!(ask(&directory, &agent, 1, NOW + 600).await, Err(Reason::DirectoryUnreachable));
     assert!(ask(&directory, &agent, 2, NOW + 600).await.is_ok());
 }
 
@@ -165,16 +129,10 @@ async fn rotation_is_seen_once_the_directory_is_back() {
     assert!(ask(&directory, &agent, 1, NOW + 300).await.is_ok());
     server.behave(directory_of(&[2]));
     assert!(ask(&directory, &agent, 2, NOW + 310).await.is_ok());
-    assert_eq!(
-        ask(&directory, &agent, 1, NOW + 310).await,
-        Err(Reason::KeyNotFound)
-    );
+    assert_eq!(ask(&directory, &agent, 1, NOW + 310).await, Err(Reason::KeyNotFound));
     // The outage is over and forgotten: the next refresh is waited for again.
     server.behave(directory_of(&[3]));
-    assert_eq!(
-        ask(&directory, &agent, 2, NOW + 610).await,
-        Err(Reason::KeyNotFound)
-    );
+    assert_eq!(ask(&directory, &agent, 2, NOW + 610).await, Err(Reason::KeyNotFound));
 }
 
 #[tokio::test]
@@ -183,10 +141,7 @@ async fn a_new_key_beside_a_fresh_directory_is_found_within_a_minute() {
     let (directory, agent) = (directory(local()), server.agent("crawler"));
     assert!(ask(&directory, &agent, 1, NOW).await.is_ok());
     server.behave(directory_of(&[1, 2]));
-    assert_eq!(
-        ask(&directory, &agent, 2, NOW + 59).await,
-        Err(Reason::KeyNotFound)
-    );
+    assert_eq!(ask(&directory, &agent, 2, NOW + 59).await, Err(Reason::KeyNotFound));
     assert!(ask(&directory, &agent, 2, NOW + 60).await.is_ok());
     assert_eq!(server.requests(), 2);
 }
@@ -199,10 +154,7 @@ async fn threat_93_invented_thumbprints_cause_a_fetch_a_minute() {
         let mut invented = [7; 32];
         invented[..8].copy_from_slice(&index.to_le_bytes());
         let invented = Thumbprint::from_bytes(invented);
-        let refusal = directory
-            .key(&agent, &invented, NOW + index % 60)
-            .await
-            .unwrap_err();
+        let refusal = directory.key(&agent, &invented, NOW + index % 60).await.unwrap_err();
         assert_eq!(refusal.reason, Reason::KeyNotFound);
     }
     assert_eq!(server.requests(), 1);
@@ -218,11 +170,7 @@ async fn threat_93_invented_thumbprints_cause_a_fetch_a_minute() {
 async fn failures_are_remembered_for_a_while() {
     let wrong = (|_| Reply::Raw(b"HTTP/1.1 404 \r\n\r\n".to_vec())) as fn(&str) -> Reply;
     for (behaviour, reason, pause) in [
-        (
-            (|_| Reply::HangUp) as fn(&str) -> Reply,
-            Reason::DirectoryUnreachable,
-            10,
-        ),
+        ((|_| Reply::HangUp) as fn(&str) -> Reply, Reason::DirectoryUnreachable, 10),
         (wrong, Reason::DirectoryStatus, 60),
     ] {
         let server = Server::start(behaviour).await;
@@ -232,9 +180,6 @@ async fn failures_are_remembered_for_a_while() {
         }
         assert_eq!(server.requests(), 1);
         server.behave(directory_of(&[1]));
-        assert!(
-            ask(&directory, &agent, 1, NOW + pause).await.is_ok(),
-            "asked again after {pause} s"
-        );
+        assert!(ask(&directory, &agent, 1, NOW + pause).await.is_ok(), "asked again after {pause} s");
     }
 }

@@ -1,9 +1,6 @@
 //! The key directory against hosts that are slow, wrong, hostile, or gone.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "fixtures that cannot be set up fail their test"
-)]
+#![allow(clippy::unwrap_used, reason = "fixtures that cannot be set up fail their test")]
 
 mod addresses;
 mod fixture;
