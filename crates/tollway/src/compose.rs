@@ -145,6 +145,7 @@ async fn press(
     let recent = versions
         .iter()
         .zip(versions.iter().skip(1).chain([&today]))
-        .filter_map(|(version, next)| (next.from + LIFETIME_MAX > now).then(|| version.clone()));
+        .filter(|(_, next)| next.from + LIFETIME_MAX > now)
+        .map(|(version, _)| version.clone());
     Ok(OfferPress::new(origin.to_owned(), Arc::clone(key), today.clone(), recent.collect()))
 }
