@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tollway_protocol::{Amount, Reason, Refusal};
 
 use crate::account::{Account, add, less};
-use crate::id::{AgentId, CommitmentId, Fingerprint, Hash};
+use crate::id::{AgentId, CommitmentId, Fingerprint, Hash, Sequence};
 use crate::nonce::nonce_key;
 use crate::sale::Sale;
 
@@ -26,7 +26,10 @@ pub struct Exposure {
     positions: HashMap<AgentId, Position>,
     reserved: HashMap<CommitmentId, Fingerprint>,
     nonces: HashSet<Hash>,
+    /// The newest count of nonces in the books, and the head of the journal it was read at.
+    booked: Option<(Sequence, u64)>,
     nonce_capacity: u64,
+    commits: u32,
     settled: Settled,
 }
 
@@ -37,8 +40,10 @@ pub struct Seen {
     pub account: Option<Account>,
     /// Whether the key's nonce stands in the books.
     pub nonce_used: bool,
-    /// How many nonces the books hold.
+    /// How many live nonces the books hold.
     pub nonces: u64,
+    /// The last place of the journal when this was read.
+    pub head: Sequence,
 }
 
 /// The answer to a first look at a commitment.
@@ -105,7 +110,9 @@ impl ExposureTable {
             positions: HashMap::new(),
             reserved: HashMap::new(),
             nonces: HashSet::new(),
+            booked: None,
             nonce_capacity,
+            commits: 0,
             settled: Settled::default(),
         })))
     }
@@ -153,6 +160,7 @@ impl Exposure {
 
     /// A commit that settles reservations of these agents is about to be made.
     pub fn begin_commit<'a>(&mut self, agents: impl Iterator<Item = &'a AgentId>) {
+        self.commits += 1;
         for agent in agents {
             if let Some(position) = self.positions.get_mut(agent) {
                 position.committing += 1;
@@ -163,6 +171,7 @@ impl Exposure {
     /// That commit was made or has failed. Same agents as in [`Exposure::begin_commit`]; settle and
     /// refresh under the same lock.
     pub fn end_commit<'a>(&mut self, agents: impl Iterator<Item = &'a AgentId>) {
+        self.commits = self.commits.saturating_sub(1);
         for agent in agents {
             if let Some(position) = self.positions.get_mut(agent) {
                 position.committing = position.committing.saturating_sub(1);
@@ -185,6 +194,13 @@ impl Exposure {
             && account.touched > position.account.touched
         {
             position.account = account.clone();
+        }
+    }
+
+    /// Takes over the count of live nonces as a commit that ends at `head` has left it.
+    pub fn refresh_nonces(&mut self, head: Sequence, live: u64) {
+        if self.booked.is_none_or(|(known, _)| head >= known) {
+            self.booked = Some((head, live));
         }
     }
 
@@ -212,6 +228,7 @@ impl Exposure {
         if seen.nonce_used || nonce.as_ref().is_some_and(used_here) {
             return Admission::Refused(replayed());
         }
+        let booked = self.booked_nonces(seen.head, seen.nonces);
         let position = match self.newest(&sale.agent, seen.account) {
             Some(position) => position,
             None => return Admission::Refused(unknown_agent()),
@@ -220,11 +237,20 @@ impl Exposure {
             return Admission::Refused(refusal);
         }
         let waiting = u64::try_from(self.nonces.len()).unwrap_or(u64::MAX);
-        if nonce.is_some() && seen.nonces.saturating_add(waiting) >= self.nonce_capacity {
+        if nonce.is_some() && booked.saturating_add(waiting) >= self.nonce_capacity {
             return Admission::Refused(full());
         }
         self.hold(sale, nonce, position);
         Admission::Reserved
+    }
+
+    /// The newest count of nonces; while a commit is under way, the one before it, because its nonces
+    /// are still counted here.
+    fn booked_nonces(&mut self, head: Sequence, live: u64) -> u64 {
+        if self.commits == 0 {
+            self.refresh_nonces(head, live);
+        }
+        self.booked.map_or(live, |(_, booked)| booked)
     }
 
     /// The newest copy of the account, with what is held for it. Stored only if the sale is reserved.

@@ -64,7 +64,9 @@ impl MemoryBooks {
     ) -> Result<Outcome, BooksError> {
         let mut records = self.records();
         let outcome = apply(&mut *records, command, now)?;
+        let (head, nonces) = (records.head()?.0, records.nonces(now)?);
         let mut table = self.table.lock();
+        table.refresh_nonces(head, nonces);
         if let Some(agent) = agent
             && let Some(account) = records.accounts.get(agent)
         {

@@ -18,7 +18,7 @@ pub enum Glance {
     /// They know its commitment.
     Known(Box<Recorded>),
     /// They do not; this is what bears on it.
-    Unknown(Seen),
+    Unknown(Box<Seen>),
 }
 
 /// Looks a sale up before it is reserved at `now`.
@@ -34,7 +34,12 @@ pub fn glance(records: &mut dyn Records, sale: &Sale, now: u64) -> Result<Glance
         Some(nonce) => records.nonce_used(&nonce_key(&sale.thumbprint, nonce), now)?,
         None => false,
     };
-    Ok(Glance::Unknown(Seen { account: records.account(&sale.agent)?, nonce_used, nonces: records.nonces(now)? }))
+    Ok(Glance::Unknown(Box::new(Seen {
+        account: records.account(&sale.agent)?,
+        nonce_used,
+        nonces: records.nonces(now)?,
+        head: records.head()?.0,
+    })))
 }
 
 /// What the books know of a commitment.

@@ -32,7 +32,7 @@ pub fn reserve(
             Look::Refused(refusal) => return Ok(Reserve::Refused(refusal)),
         };
         let seen = match glance(&sale) {
-            Ok(Glance::Unknown(seen)) if sale.asset == ledger.asset => seen,
+            Ok(Glance::Unknown(seen)) if sale.asset == ledger.asset => *seen,
             other => {
                 table.lock().abandon(ticket);
                 return Ok(match other? {

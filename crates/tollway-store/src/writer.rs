@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tollway_ledger::closing::SignedClose;
 use tollway_ledger::{
     Account, AgentId, AgentTerms, BooksError, Command, CommitmentId, Delivery, DeliveryNote, DocumentKind,
-    ExposureTable, Ledger, Outcome, Reservation, apply,
+    ExposureTable, Ledger, Outcome, Records, Reservation, Sequence, apply,
 };
 
 use crate::failure::failure;
@@ -46,6 +46,14 @@ pub(crate) struct Counters {
     pub(crate) postings: AtomicU64,
 }
 
+/// What a transaction came to.
+struct Committed {
+    outcomes: Vec<Outcome>,
+    accounts: Vec<Account>,
+    head: Sequence,
+    nonces: u64,
+}
+
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) ledger: Ledger,
@@ -72,7 +80,7 @@ impl Writer {
     fn write(&mut self, batch: Vec<Job>) {
         let holders: Vec<AgentId> = batch.iter().filter_map(holder).collect();
         match self.commit(&batch, &holders) {
-            Ok((outcomes, accounts)) => self.answer(batch, outcomes, &accounts, &holders),
+            Ok(committed) => self.answer(batch, committed, &holders),
             Err(error) => {
                 for job in batch {
                     drop(job.task);
@@ -85,7 +93,7 @@ impl Writer {
 
     /// Everything or nothing of a batch. While the commit is under way, the table knows of it; after
     /// a failed one it is told here, after a made one in [`Writer::answer`].
-    fn commit(&mut self, batch: &[Job], holders: &[AgentId]) -> Result<(Vec<Outcome>, Vec<Account>), BooksError> {
+    fn commit(&mut self, batch: &[Job], holders: &[AgentId]) -> Result<Committed, BooksError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failure)?;
         let mut records = SqliteRecords::new(&transaction, &self.ledger, self.nonce_capacity);
         let mut outcomes = Vec::with_capacity(batch.len());
@@ -96,16 +104,19 @@ impl Writer {
             };
             outcomes.push(outcome);
         }
+        let now = batch.iter().map(|job| job.now).max().unwrap_or(0);
+        let (head, nonces) = (records.head()?.0, records.nonces(now)?);
         let accounts = records.flush()?;
         self.table.lock().begin_commit(holders.iter());
         if let Err(error) = transaction.commit() {
             self.table.lock().end_commit(holders.iter());
             return Err(failure(error));
         }
-        Ok((outcomes, accounts))
+        Ok(Committed { outcomes, accounts, head, nonces })
     }
 
-    fn answer(&self, batch: Vec<Job>, outcomes: Vec<Outcome>, accounts: &[Account], holders: &[AgentId]) {
+    fn answer(&self, batch: Vec<Job>, committed: Committed, holders: &[AgentId]) {
+        let Committed { outcomes, accounts, head, nonces } = committed;
         let postings = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Posted(_)));
         let postings = u64::try_from(postings.count()).unwrap_or(u64::MAX);
         self.counters.batches.fetch_add(1, Ordering::Relaxed);
@@ -116,7 +127,8 @@ impl Writer {
             // One lock for the whole batch: nobody sees a reserve gone and its charge not yet there.
             let mut table = self.table.lock();
             table.end_commit(holders.iter());
-            for account in accounts {
+            table.refresh_nonces(head, nonces);
+            for account in &accounts {
                 table.refresh(account);
             }
             for (job, outcome) in batch.into_iter().zip(outcomes) {

@@ -130,14 +130,18 @@ impl Payer {
         let at = self.parts.buyer.clock.now();
         self.parts.buyer.journal.write(&AuditLine::Unknown { at, id, detail: detail.clone() }).await?;
         match self.look_up(&target.origin, id).await {
-            Some(true) => approved.spent(),
-            Some(false) => drop(approved),
+            Some(true) => {
+                approved.spent();
+                let detail = format!("charged, but the answer was lost: {detail}");
+                Err(Refusal::new(Reason::AlreadyDelivered, detail).into())
+            }
+            Some(false) => Err(PayError::Unreachable(detail)),
             None => {
                 self.open.lock().push(Open { id, origin: target.origin.clone() });
                 approved.unknown();
+                Err(PayError::Unknown { id, detail })
             }
         }
-        Err(PayError::Unknown { id, detail })
     }
 
     /// Asks the seller's books: `Some(charged)` when they know, and the log has it then.

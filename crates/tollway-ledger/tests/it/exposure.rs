@@ -16,7 +16,7 @@ fn account(posted: u128, touched: u64) -> Account {
 }
 
 fn seen(posted: u128, touched: u64) -> Seen {
-    Seen { account: Some(account(posted, touched)), nonce_used: false, nonces: 0 }
+    Seen { account: Some(account(posted, touched)), nonce_used: false, nonces: 0, head: Sequence::new(touched) }
 }
 
 fn look(table: &Arc<ExposureTable>, sale: &Sale) -> Ticket {
@@ -166,10 +166,37 @@ fn threat_93_nothing_is_kept_of_sales_that_are_over() {
         if round % 2 == 0 {
             table.lock().abandon(ticket);
         } else {
-            let unknown = Seen { account: None, nonce_used: false, nonces: 0 };
+            let unknown = Seen { account: None, nonce_used: false, nonces: 0, head: Sequence::ZERO };
             let admission = table.lock().admit(ticket, &sale, unknown, NOON);
             assert_eq!(refused(admission), Reason::AgentNotRegistered);
         }
     }
     assert_eq!(table.lock().held(), 0);
+}
+
+#[test]
+fn threat_14_a_nonce_is_counted_in_the_books_or_in_flight_never_both() {
+    let table = ExposureTable::new(2);
+    let (one, two, three) = (sale("one"), sale("two"), sale("three"));
+    let ticket = look(&table, &one);
+    let admission = table.lock().admit(ticket, &one, seen(0, 1), NOON);
+    assert!(matches!(admission, Admission::Reserved));
+    let reservation = table.reservation(one.clone());
+    table.lock().begin_commit([one.agent.clone()].iter());
+    // Committed and readable, not yet settled here.
+    let ticket = look(&table, &two);
+    let during = Seen { nonces: 1, ..seen(10, 2) };
+    let admission = table.lock().admit(ticket, &two, during, NOON);
+    assert!(matches!(admission, Admission::Reserved));
+    let late = look(&table, &three);
+    {
+        let mut table = table.lock();
+        table.end_commit([one.agent.clone()].iter());
+        table.refresh_nonces(Sequence::new(2), 1);
+        table.settle(reservation);
+    }
+    // One in the books, one in flight: full, also for one who read the books before the commit.
+    let admission = table.lock().admit(late, &three, seen(0, 1), NOON);
+    assert_eq!(refused(admission), Reason::BooksFull);
+    drop(table.reservation(two));
 }

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanCount};
 use serde::{Serialize, Serializer};
+use tollway_protocol::Amount;
 
 use super::page::{Outcome, PageEvent, Skip};
+use crate::money::dollars;
 
 /// The figures of one crawl. Amounts are micro-USD, written in JSON as strings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -83,8 +85,15 @@ impl Summary {
             Outcome::Page { bytes, .. } => {
                 self.pages_ok += 1;
                 self.bytes += bytes;
-                let paid = event.charged.as_ref().is_some_and(|charged| charged.amount > 0);
-                *(if paid { &mut self.pages_paid } else { &mut self.pages_free }) += 1;
+                let paid = event
+                    .charged
+                    .as_ref()
+                    .is_some_and(|charged| charged.amount > 0);
+                *(if paid {
+                    &mut self.pages_paid
+                } else {
+                    &mut self.pages_free
+                }) += 1;
             }
             Outcome::Redirect { .. } => self.redirects += 1,
             Outcome::Skipped(skip) => *self.pages_skipped.of(skip) += 1,
@@ -120,17 +129,34 @@ impl fmt::Display for Summary {
         let mut line = |name: &str, value: &str| writeln!(f, "{name:<10} {value}");
         line(
             "Pages",
-            &format!("{} ({} paid, {} free)", count(self.pages_ok), count(self.pages_paid), count(self.pages_free)),
+            &format!(
+                "{} ({} paid, {} free)",
+                count(self.pages_ok),
+                count(self.pages_paid),
+                count(self.pages_free)
+            ),
         )?;
         line("Charged", &usd(self.charged))?;
         line("Skipped", &self.pages_skipped.to_string())?;
         line("Redirects", &count(self.redirects))?;
         line("Errors", &count(self.errors))?;
         if self.unknown > 0 {
-            line("Unknown", &format!("{}, paid or not is in the payer's journal", count(self.unknown)))?;
+            line(
+                "Unknown",
+                &format!(
+                    "{}, paid or not is in the payer's journal",
+                    count(self.unknown)
+                ),
+            )?;
         }
         line("Size", &HumanBytes(self.bytes).to_string())?;
-        line("Time", &format!("{:.1} s ({:.1} pages/s)", self.seconds, self.pages_per_second))?;
+        line(
+            "Time",
+            &format!(
+                "{:.1} s ({:.1} pages/s)",
+                self.seconds, self.pages_per_second
+            ),
+        )?;
         let stopped = match &self.detail {
             Some(detail) => format!("{}: {detail}", self.stopped),
             None => self.stopped.to_string(),
@@ -170,11 +196,9 @@ impl fmt::Display for Stopped {
     }
 }
 
-/// Dollars with two to six decimals: 12300 micro-USD is `$0.0123`.
+/// Micro-USD as people read them: 12300 is `$0.0123`.
 pub(crate) fn usd(micro: u128) -> String {
-    let decimals = format!("{:06}", micro % 1_000_000);
-    let kept = decimals.trim_end_matches('0').len().max(2);
-    format!("${}.{}", micro / 1_000_000, &decimals[..kept])
+    dollars(Amount::new(micro))
 }
 
 fn round(value: f64, parts: f64) -> f64 {
@@ -187,14 +211,21 @@ fn as_string<S: Serializer>(amount: &u128, serializer: S) -> Result<S::Ok, S::Er
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
     use super::*;
+    use crate::crawl::Charged;
 
     fn sample() -> Summary {
         let mut summary = Summary {
             pages_ok: 1234,
             pages_paid: 1200,
             pages_free: 34,
-            pages_skipped: Skipped { robots: 3, over_max_price: 2, ..Skipped::default() },
+            pages_skipped: Skipped {
+                robots: 3,
+                over_max_price: 2,
+                ..Skipped::default()
+            },
             redirects: 5,
             errors: 1,
             unknown: 1,
@@ -230,7 +261,11 @@ mod tests {
   "stopped": "budget_exhausted"
 }"#;
         assert_eq!(serde_json::to_string_pretty(&sample()).unwrap(), expected);
-        let huge = Summary { charged: u128::MAX, detail: Some("disk full".into()), ..Summary::default() };
+        let huge = Summary {
+            charged: u128::MAX,
+            detail: Some("disk full".into()),
+            ..Summary::default()
+        };
         let json = serde_json::to_value(&huge).unwrap();
         assert_eq!(json["charged"], u128::MAX.to_string());
         assert_eq!(json["detail"], "disk full");
@@ -250,12 +285,47 @@ Size       5.00 MiB
 Time       12.3 s (100.0 pages/s)
 Stopped    budget exhausted";
         assert_eq!(sample().to_string(), expected);
-        let empty = Summary { detail: Some("why".into()), ..Summary::default() }.to_string();
+        let empty = Summary {
+            detail: Some("why".into()),
+            ..Summary::default()
+        }
+        .to_string();
         assert!(
-            empty.contains("Skipped    0\n") && empty.ends_with("Stopped    everything is visited: why"),
+            empty.contains("Skipped    0\n")
+                && empty.ends_with("Stopped    everything is visited: why"),
             "{empty}"
         );
         assert!(!empty.contains("Unknown"));
+    }
+
+    #[test]
+    fn a_charge_of_nothing_makes_no_paid_page_and_a_failed_page_can_be_charged() {
+        let mut summary = Summary::default();
+        let page = Outcome::Page {
+            bytes: 3,
+            saved: None,
+        };
+        for (outcome, amount) in [
+            (page.clone(), Some(0)),
+            (page, Some(7)),
+            (Outcome::Failed("answered 500".into()), Some(2)),
+        ] {
+            let charged = amount.map(|amount| Charged {
+                id: "c1".into(),
+                amount,
+            });
+            let url = Url::parse("https://a.example/").unwrap();
+            summary.count(&PageEvent {
+                url,
+                outcome,
+                charged,
+            });
+        }
+        assert_eq!(
+            (summary.pages_ok, summary.pages_paid, summary.pages_free),
+            (2, 1, 1)
+        );
+        assert_eq!((summary.errors, summary.charged, summary.bytes), (1, 9, 6));
     }
 
     #[test]

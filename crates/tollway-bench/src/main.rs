@@ -1,0 +1,107 @@
+//! `tollway-bench`: what a paid request costs the machine.
+//!
+//! Promise: every figure is a ratio to a named reference that was measured in the same run, round by round, as CPU
+//! time of the serving process alone; throughput, latency and the spread of the rounds stand beside it. A round in
+//! which one request was not answered as expected, or not charged exactly once, ends the run.
+//!
+//! Refusal: this program never ships, never leaves loopback, and never measures a build without optimisation.
+
+mod books;
+mod child;
+mod cpu;
+mod crypto;
+mod figure;
+mod load;
+mod measure;
+mod orders;
+mod plot;
+mod rounds;
+mod stage;
+mod table;
+mod wire;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+use crate::load::LoadArgs;
+
+/// Measure what a paid request costs, beside references from the same run.
+#[derive(Debug, Parser)]
+#[command(name = "tollway-bench", args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(flatten)]
+    plan: PlanArgs,
+    #[command(subcommand)]
+    part: Option<Part>,
+}
+
+/// How long to measure, and what to write.
+#[derive(Debug, clap::Args)]
+struct PlanArgs {
+    /// Print one JSON object instead of the table.
+    #[arg(long)]
+    json: bool,
+    /// Rounds; the median of each figure is reported.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Seconds of each measurement within a round.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=60))]
+    seconds: u32,
+    /// Folder whose disk the books are measured on.
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// Also draw requests per second by connections into this SVG file.
+    #[arg(long)]
+    plot: Option<PathBuf>,
+}
+
+/// The processes that a run starts of itself.
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// Serve everything that is measured, until standard input ends.
+    #[command(hide = true)]
+    Serve {
+        /// Folder for the site and the books.
+        dir: PathBuf,
+    },
+    /// Send requests, signed beforehand, and report what came back.
+    #[command(hide = true)]
+    Load(LoadArgs),
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let Arguments { plan, part } = Arguments::parse();
+    match part {
+        Some(Part::Serve { dir }) => stage::serve(&dir)?,
+        Some(Part::Load(args)) => load::run(&args)?,
+        None => run(&plan)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn run(plan: &PlanArgs) -> anyhow::Result<()> {
+    anyhow::ensure!(!cfg!(debug_assertions), "figures of a build without optimisation say nothing: use --release");
+    let report = measure::run(&measure::Plan {
+        rounds: plan.rounds,
+        seconds: plan.seconds,
+        dir: plan.dir.clone().unwrap_or_else(std::env::temp_dir),
+    })?;
+    if let Some(path) = &plan.plot {
+        std::fs::write(path, plot::svg(&report.curves)).with_context(|| path.display().to_string())?;
+    }
+    let text = if plan.json { report.json()? } else { table::text(&report) };
+    table::say(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}
