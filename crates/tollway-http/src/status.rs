@@ -131,14 +131,10 @@ fn general(reason: Reason) -> StatusCode {
     }
 }
 
-/// Statuses that pay per crawl defines otherwise than the other dresses.
+/// The status that pay per crawl documents for its word, where it has one for the reason.
 fn crawl_status(reason: Reason) -> Option<StatusCode> {
     let word = crawler_error(reason);
-    match word {
-        CrawlerError::StrongAuthRequired | CrawlerError::InvalidSignature => Some(StatusCode::BAD_REQUEST),
-        CrawlerError::PaymentFailed | CrawlerError::CrawlerForbidden => Some(StatusCode::FORBIDDEN),
-        _ => None,
-    }
+    if word == CrawlerError::InternalError { None } else { StatusCode::from_u16(word.status()).ok() }
 }
 
 /// The `crawler-error` word for a reason.

@@ -7,7 +7,7 @@ use crate::codec::too_large;
 use crate::header;
 use crate::limits;
 use crate::price::Price;
-use crate::reason::{Actor, Reason, Refusal};
+use crate::reason::{Reason, Refusal};
 
 /// What a crawler commits itself to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,31 +163,6 @@ impl CrawlerError {
             Self::InternalError => 500,
         }
     }
-
-    /// The nearest word for a reason, or `None` where pay per crawl has none.
-    #[must_use]
-    pub fn for_reason(reason: Reason) -> Option<Self> {
-        Some(match reason {
-            Reason::AgentBlocked | Reason::RuleBlocks => Self::CrawlerForbidden,
-            Reason::MissingSignature | Reason::NoAcceptedTag | Reason::AgentMissing | Reason::AgentUnknown => {
-                Self::StrongAuthRequired
-            }
-            Reason::PriceMalformed | Reason::MalformedPayment | Reason::PaymentTooLarge => {
-                Self::InvalidCrawlerPriceValue
-            }
-            Reason::PaymentRequired => Self::MissingCrawlerPrice,
-            Reason::AgentNotRegistered | Reason::OverCredit | Reason::OverBudget | Reason::InsufficientFunds => {
-                Self::PaymentFailed
-            }
-            Reason::AmountMismatch | Reason::AssetMismatch => Self::InvalidCrawlerExactPrice,
-            Reason::AmountTooLow => Self::InvalidCrawlerMaxPrice,
-            Reason::ConflictingPayment => Self::ConflictingPriceHeaders,
-            // The table begins with the reasons of the signature checks, in one run.
-            other if other.actor() == Actor::Payer && other <= Reason::FieldRepeated => Self::InvalidSignature,
-            other if other.actor() != Actor::Payer => Self::InternalError,
-            _ => return None,
-        })
-    }
 }
 
 impl fmt::Display for CrawlerError {
@@ -235,20 +210,5 @@ mod tests {
             assert!((400..600).contains(&error.status()));
         }
         assert_eq!("invalidsignature".parse::<CrawlerError>(), Err(ParseCrawlerError));
-    }
-
-    #[test]
-    fn reasons_find_their_word() {
-        for (reason, word) in [
-            (Reason::ComponentNotCovered, Some(CrawlerError::InvalidSignature)),
-            (Reason::FieldRepeated, Some(CrawlerError::InvalidSignature)),
-            (Reason::DirectoryTimeout, Some(CrawlerError::InternalError)),
-            (Reason::AgentBlocked, Some(CrawlerError::CrawlerForbidden)),
-            (Reason::BooksUnavailable, Some(CrawlerError::InternalError)),
-            (Reason::Internal, Some(CrawlerError::InternalError)),
-            (Reason::MisdirectedHost, None),
-        ] {
-            assert_eq!(CrawlerError::for_reason(reason), word, "{reason}");
-        }
     }
 }

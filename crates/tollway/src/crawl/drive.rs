@@ -94,10 +94,7 @@ impl Drive {
     }
 
     /// Runs to the end. When stopped early, pages already sent for are waited for: they may be paid.
-    pub(crate) async fn run(
-        mut self,
-        mut cancel: watch::Receiver<bool>,
-    ) -> anyhow::Result<Summary> {
+    pub(crate) async fn run(mut self, mut cancel: watch::Receiver<bool>) -> anyhow::Result<Summary> {
         let began = Instant::now();
         loop {
             tokio::select! {
@@ -127,11 +124,7 @@ impl Drive {
                 return;
             };
             let Some(delay) = self.permission(&entry.url).await else {
-                self.tell(&PageEvent {
-                    url: entry.url,
-                    outcome: Outcome::Skipped(Skip::Robots),
-                    charged: None,
-                });
+                self.tell(&PageEvent { url: entry.url, outcome: Outcome::Skipped(Skip::Robots), charged: None });
                 continue;
             };
             let now = Instant::now();
@@ -150,10 +143,7 @@ impl Drive {
         self.stopped.is_none()
             && in_flight < self.pace.concurrency
             && self.sent - self.joined < ahead_max
-            && self
-                .pace
-                .max_pages
-                .is_none_or(|max| self.summary.pages_ok + to_u64(in_flight) < max)
+            && self.pace.max_pages.is_none_or(|max| self.summary.pages_ok + to_u64(in_flight) < max)
     }
 
     /// The pause `url`'s host wants after it, or `None` where the page may not be visited.
@@ -170,12 +160,7 @@ impl Drive {
             self.rules.insert(origin.clone(), rules);
         }
         let rules = self.rules.get(&origin)?;
-        rules.allow(url).then(|| {
-            self.pace
-                .crawl_delay
-                .or(rules.crawl_delay())
-                .unwrap_or_default()
-        })
+        rules.allow(url).then(|| self.pace.crawl_delay.or(rules.crawl_delay()).unwrap_or_default())
     }
 
     fn send_next(&mut self) {
@@ -183,13 +168,11 @@ impl Drive {
             return;
         };
         if !delay.is_zero() {
-            self.slots
-                .insert(host(&entry.url).to_owned(), Instant::now() + delay);
+            self.slots.insert(host(&entry.url).to_owned(), Instant::now() + delay);
         }
         let (number, visitor) = (self.sent, Arc::clone(&self.visitor));
         self.sent += 1;
-        self.flights
-            .spawn(async move { (number, visitor.visit(entry).await) });
+        self.flights.spawn(async move { (number, visitor.visit(entry).await) });
     }
 
     fn land(&mut self, (number, visit): (u64, Visit)) {
@@ -205,19 +188,14 @@ impl Drive {
             self.queue(found);
         }
         self.progress.queued(self.frontier.len());
-        self.progress
-            .money(self.summary.charged, self.visitor.fetch.budget_left());
+        self.progress.money(self.summary.charged, self.visitor.fetch.budget_left());
     }
 
     fn queue(&mut self, found: Vec<Entry>) {
         for entry in found {
             let url = entry.url.clone();
             if self.frontier.push(entry) == Pushed::Full {
-                self.tell(&PageEvent {
-                    url,
-                    outcome: Outcome::Skipped(Skip::QueueFull),
-                    charged: None,
-                });
+                self.tell(&PageEvent { url, outcome: Outcome::Skipped(Skip::QueueFull), charged: None });
             }
         }
     }
@@ -243,10 +221,7 @@ impl Drive {
     }
 
     fn finish(mut self, elapsed: Duration) -> Summary {
-        let enough = self
-            .pace
-            .max_pages
-            .is_some_and(|max| self.summary.pages_ok >= max);
+        let enough = self.pace.max_pages.is_some_and(|max| self.summary.pages_ok >= max);
         self.summary.stopped = match self.stopped {
             Some(stopped) => stopped,
             None if enough && !self.frontier.is_empty() => Stopped::MaxPages,

@@ -20,11 +20,7 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            queued_max: 1_000_000,
-            queued_bytes_max: 256 << 20,
-            seen_max: 4_000_000,
-        }
+        Self { queued_max: 1_000_000, queued_bytes_max: 256 << 20, seen_max: 4_000_000 }
     }
 }
 
@@ -62,20 +58,12 @@ pub(crate) struct Frontier {
 impl Frontier {
     /// An empty frontier.
     pub(crate) fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            queue: VecDeque::new(),
-            queued_bytes: 0,
-            seen: HashSet::new(),
-        }
+        Self { limits, queue: VecDeque::new(), queued_bytes: 0, seen: HashSet::new() }
     }
 
     /// Puts an address at the end, unless it was here before or there is no room.
     pub(crate) fn push(&mut self, entry: Entry) -> Pushed {
-        let entry = Entry {
-            url: canonical(entry.url),
-            ..entry
-        };
+        let entry = Entry { url: canonical(entry.url), ..entry };
         let mark = mark(&entry.url);
         if self.seen.contains(&mark) {
             return Pushed::Seen;
@@ -124,11 +112,7 @@ mod tests {
     use super::*;
 
     fn entry(url: &str) -> Entry {
-        Entry {
-            url: Url::parse(url).unwrap(),
-            depth: 0,
-            hops: 0,
-        }
+        Entry { url: Url::parse(url).unwrap(), depth: 0, hops: 0 }
     }
 
     #[test]
@@ -147,9 +131,7 @@ mod tests {
         for (url, expected) in pushes {
             assert_eq!(frontier.push(entry(url)), expected, "{url}");
         }
-        let order: Vec<_> = std::iter::from_fn(|| frontier.pop())
-            .map(|e| e.url.to_string())
-            .collect();
+        let order: Vec<_> = std::iter::from_fn(|| frontier.pop()).map(|e| e.url.to_string()).collect();
         assert_eq!(
             order,
             [
@@ -166,10 +148,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_drops_and_takes_again_once_there_is_room() {
-        let mut frontier = Frontier::new(Limits {
-            queued_max: 1,
-            ..Limits::default()
-        });
+        let mut frontier = Frontier::new(Limits { queued_max: 1, ..Limits::default() });
         assert_eq!(frontier.push(entry("http://a.example/1")), Pushed::Queued);
         assert_eq!(frontier.push(entry("http://a.example/2")), Pushed::Full);
         assert_eq!(frontier.push(entry("http://a.example/1")), Pushed::Seen);
@@ -181,22 +160,13 @@ mod tests {
 
     #[test]
     fn bytes_and_memory_are_bounded_too() {
-        let mut bytes = Frontier::new(Limits {
-            queued_bytes_max: 40,
-            ..Limits::default()
-        });
-        assert_eq!(
-            bytes.push(entry("http://a.example/0123456789")),
-            Pushed::Queued
-        );
+        let mut bytes = Frontier::new(Limits { queued_bytes_max: 40, ..Limits::default() });
+        assert_eq!(bytes.push(entry("http://a.example/0123456789")), Pushed::Queued);
         assert_eq!(bytes.push(entry("http://a.example/x")), Pushed::Full);
         bytes.pop();
         assert_eq!(bytes.push(entry("http://a.example/x")), Pushed::Queued);
 
-        let mut seen = Frontier::new(Limits {
-            seen_max: 1,
-            ..Limits::default()
-        });
+        let mut seen = Frontier::new(Limits { seen_max: 1, ..Limits::default() });
         assert_eq!(seen.push(entry("http://a.example/1")), Pushed::Queued);
         seen.pop();
         assert_eq!(seen.push(entry("http://a.example/2")), Pushed::Full);

@@ -7,9 +7,7 @@
 const ATTRIBUTES_MAX: usize = 64;
 
 /// Elements whose content is text, not markup, up to their own end tag.
-const TEXT_ELEMENTS: [&str; 8] = [
-    "iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp",
-];
+const TEXT_ELEMENTS: [&str; 8] = ["iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"];
 
 /// One start tag.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,10 +25,7 @@ impl Tag<'_> {
     /// The value of an attribute, character references resolved; the first one counts where a name is repeated.
     /// `name` is in lower case.
     pub(crate) fn attribute(&self, name: &str) -> Option<String> {
-        let (_, value) = self
-            .attributes
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))?;
+        let (_, value) = self.attributes.iter().find(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes()))?;
         Some(resolve_references(&String::from_utf8_lossy(value)))
     }
 }
@@ -76,10 +71,7 @@ impl<'a> Iterator for StartTags<'a> {
 impl<'a> StartTags<'a> {
     /// Moves behind the next `mark`; ends the document where there is none.
     fn skip_past(&mut self, mark: &[u8]) -> Option<()> {
-        let at = self
-            .rest
-            .windows(mark.len())
-            .position(|window| window == mark);
+        let at = self.rest.windows(mark.len()).position(|window| window == mark);
         self.rest = at.map_or(&[], |at| &self.rest[at + mark.len()..]);
         at.map(|_| ())
     }
@@ -91,11 +83,7 @@ impl<'a> StartTags<'a> {
             self.rest = after;
             return Some(());
         }
-        let ends = |at: &usize| {
-            [b"-->".as_slice(), b"--!>"]
-                .iter()
-                .any(|end| text[*at..].starts_with(end))
-        };
+        let ends = |at: &usize| [b"-->".as_slice(), b"--!>"].iter().any(|end| text[*at..].starts_with(end));
         let end = (0..text.len()).find(ends);
         self.rest = end.map_or(&[], |end| &text[end..]);
         self.skip_past(b">")
@@ -107,10 +95,7 @@ impl<'a> StartTags<'a> {
             if self.skip_past(b"</").is_none() {
                 return;
             }
-            let ends = self
-                .rest
-                .get(..name.len())
-                .is_some_and(|here| here.eq_ignore_ascii_case(name));
+            let ends = self.rest.get(..name.len()).is_some_and(|here| here.eq_ignore_ascii_case(name));
             match self.rest.get(name.len()) {
                 Some(byte) if ends && (is_space(*byte) || matches!(byte, b'/' | b'>')) => return,
                 _ => {}
@@ -164,11 +149,7 @@ impl<'a> StartTags<'a> {
     }
 
     fn take_while(&mut self, keep: impl Fn(u8) -> bool) -> &'a [u8] {
-        let end = self
-            .rest
-            .iter()
-            .position(|byte| !keep(*byte))
-            .unwrap_or(self.rest.len());
+        let end = self.rest.iter().position(|byte| !keep(*byte)).unwrap_or(self.rest.len());
         let (taken, rest) = self.rest.split_at(end);
         self.rest = rest;
         taken
@@ -229,8 +210,7 @@ mod tests {
         start_tags(html.as_bytes())
             .map(|tag| {
                 let name = String::from_utf8_lossy(tag.name).into_owned();
-                tag.attribute("href")
-                    .map_or(name.clone(), |href| format!("{name} {href}"))
+                tag.attribute("href").map_or(name.clone(), |href| format!("{name} {href}"))
             })
             .collect()
     }
@@ -250,10 +230,7 @@ mod tests {
             ("<a =href href=x>", "a x"),
             ("<a data-href=no>", "a"),
             ("<a href=\"\"\"x\">", "a "),
-            (
-                "<a href=?a=1&amp;b=2&lt=3&#x26;c&#38;d&#0;&#xD800;&nope;&>",
-                "a ?a=1&b=2&lt=3&c&d&#0;&#xD800;&nope;&",
-            ),
+            ("<a href=?a=1&amp;b=2&lt=3&#x26;c&#38;d&#0;&#xD800;&nope;&>", "a ?a=1&b=2&lt=3&c&d&#0;&#xD800;&nope;&"),
             ("<a href='&quot;&apos;&lt;&gt;'>", "a \"'<>"),
         ] {
             assert_eq!(read(html), [expected], "{html}");
@@ -285,21 +262,12 @@ mod tests {
     #[test]
     fn text_elements_hide_their_content_up_to_their_own_end_tag() {
         for (html, expected) in [
-            (
-                "<script>'<a href=no></scripty>'</script ><b>",
-                vec!["script", "b"],
-            ),
+            ("<script>'<a href=no></scripty>'</script ><b>", vec!["script", "b"]),
             ("<title></a><a href=no></TITLE><b>", vec!["title", "b"]),
-            (
-                "<textarea><a href=no></textarea/><b>",
-                vec!["textarea", "b"],
-            ),
+            ("<textarea><a href=no></textarea/><b>", vec!["textarea", "b"]),
             ("<style><a href=no>", vec!["style"]),
             ("<noscript><a href=x></noscript>", vec!["noscript", "a x"]),
-            (
-                "<plaintext><a href=no></plaintext><a href=no>",
-                vec!["plaintext"],
-            ),
+            ("<plaintext><a href=no></plaintext><a href=no>", vec!["plaintext"]),
         ] {
             assert_eq!(read(html), expected, "{html}");
         }
@@ -319,22 +287,10 @@ mod tests {
             ("<a b ", 0),
             ("<<<<", 0),
         ] {
-            assert_eq!(
-                start_tags(part.repeat(count).as_bytes()).count(),
-                expected,
-                "{part}"
-            );
+            assert_eq!(start_tags(part.repeat(count).as_bytes()).count(), expected, "{part}");
         }
         let tag = format!("<a {} href='{}'>", "b=c ".repeat(10), "&".repeat(count));
-        assert_eq!(
-            start_tags(tag.as_bytes())
-                .next()
-                .unwrap()
-                .attribute("href")
-                .unwrap()
-                .len(),
-            count
-        );
+        assert_eq!(start_tags(tag.as_bytes()).next().unwrap().attribute("href").unwrap().len(), count);
     }
 
     proptest::proptest! {

@@ -30,17 +30,10 @@ pub(crate) fn links(html: &[u8], page: &Url, agent: &str, keep: impl Fn(&Url) ->
             targets.extend(target(&tag).filter(|target| target.len() <= URL_BYTES_MAX));
         }
     }
-    let base = base
-        .and_then(|href| page.join(&href).ok())
-        .unwrap_or_else(|| page.clone());
+    let base = base.and_then(|href| page.join(&href).ok()).unwrap_or_else(|| page.clone());
     let mut seen = HashSet::new();
-    let resolved = targets
-        .iter()
-        .filter_map(|target| base.join(target).ok())
-        .map(canonical);
-    resolved
-        .filter(|url| keep(url) && seen.insert(url.clone()))
-        .collect()
+    let resolved = targets.iter().filter_map(|target| base.join(target).ok()).map(canonical);
+    resolved.filter(|url| keep(url) && seen.insert(url.clone())).collect()
 }
 
 /// Whether an answer holds HTML: by its media type, or where it has none by its first character.
@@ -48,9 +41,7 @@ pub(crate) fn is_html(content_type: Option<&str>, body: &[u8]) -> bool {
     match content_type {
         Some(content_type) => {
             let media_type = content_type.split(';').next().unwrap_or_default().trim();
-            ["text/html", "application/xhtml+xml"]
-                .iter()
-                .any(|html| media_type.eq_ignore_ascii_case(html))
+            ["text/html", "application/xhtml+xml"].iter().any(|html| media_type.eq_ignore_ascii_case(html))
         }
         None => body.trim_ascii_start().starts_with(b"<"),
     }
@@ -66,10 +57,7 @@ fn target(tag: &Tag<'_>) -> Option<String> {
     }
     let href = tag.attribute("href")?;
     let rel = tag.attribute("rel").unwrap_or_default();
-    let has = |relation: &str| {
-        rel.split_ascii_whitespace()
-            .any(|word| word.eq_ignore_ascii_case(relation))
-    };
+    let has = |relation: &str| rel.split_ascii_whitespace().any(|word| word.eq_ignore_ascii_case(relation));
     let led_on = !is_link || (has("next") || has("alternate")) && !has("stylesheet");
     (led_on && !has("nofollow")).then_some(href)
 }
@@ -91,10 +79,7 @@ mod tests {
 
     fn found(html: &str) -> Vec<String> {
         let page = Url::parse("https://a.example/docs/page.html?q=1").unwrap();
-        links(html.as_bytes(), &page, "tollway", |_| true)
-            .iter()
-            .map(Url::to_string)
-            .collect()
+        links(html.as_bytes(), &page, "tollway", |_| true).iter().map(Url::to_string).collect()
     }
 
     #[test]
@@ -139,14 +124,8 @@ mod tests {
     #[test]
     fn base_counts_for_links_before_it_and_only_once() {
         let html = r#"<a href="x"><base target="_top"><base href="/other/"><base href="/no/"><a href="y">"#;
-        assert_eq!(
-            found(html),
-            ["https://a.example/other/x", "https://a.example/other/y"]
-        );
-        assert_eq!(
-            found(r#"<base href="http://[bad"><a href="x">"#),
-            ["https://a.example/docs/x"]
-        );
+        assert_eq!(found(html), ["https://a.example/other/x", "https://a.example/other/y"]);
+        assert_eq!(found(r#"<base href="http://[bad"><a href="x">"#), ["https://a.example/docs/x"]);
     }
 
     #[test]
@@ -160,24 +139,15 @@ mod tests {
             (r#"<meta name="robots" content="noindex, follow">"#, true),
             (r#"<meta name="robots">"#, true),
         ] {
-            assert_eq!(
-                found(&format!("<a href=x>{meta}<a href=y>")).len(),
-                if follows { 2 } else { 0 },
-                "{meta}"
-            );
+            assert_eq!(found(&format!("<a href=x>{meta}<a href=y>")).len(), if follows { 2 } else { 0 }, "{meta}");
         }
     }
 
     #[test]
     fn the_caller_chooses_and_the_count_is_bounded() {
-        let html: String = (0..LINKS_MAX + 5)
-            .map(|n| format!("<a href=/{n}>"))
-            .collect();
+        let html: String = (0..LINKS_MAX + 5).map(|n| format!("<a href=/{n}>")).collect();
         let page = Url::parse("https://a.example/").unwrap();
-        assert_eq!(
-            links(html.as_bytes(), &page, "tollway", |_| true).len(),
-            LINKS_MAX
-        );
+        assert_eq!(links(html.as_bytes(), &page, "tollway", |_| true).len(), LINKS_MAX);
         let only = links(html.as_bytes(), &page, "tollway", |url| url.path() == "/7");
         assert_eq!(only, [Url::parse("https://a.example/7").unwrap()]);
         let long = format!("<a href='/{}'>", "x".repeat(URL_BYTES_MAX));
@@ -195,11 +165,7 @@ mod tests {
             (true, None, "\n <html>"),
             (false, None, "a,b,c"),
         ] {
-            assert_eq!(
-                is_html(content_type, body.as_bytes()),
-                html,
-                "{content_type:?} {body:?}"
-            );
+            assert_eq!(is_html(content_type, body.as_bytes()), html, "{content_type:?} {body:?}");
         }
     }
 }

@@ -43,10 +43,7 @@ struct Line<'a> {
 impl Log {
     /// Opens the record in a directory that is there.
     pub(crate) fn open(directory: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(directory.join(LOG_NAME))?;
+        let file = OpenOptions::new().create(true).append(true).open(directory.join(LOG_NAME))?;
         Ok(Self { file })
     }
 
@@ -60,10 +57,7 @@ impl Log {
 
 impl<'a> Line<'a> {
     fn of(event: &'a PageEvent) -> Self {
-        let mut line = Self {
-            url: event.url.as_str(),
-            ..Self::default()
-        };
+        let mut line = Self { url: event.url.as_str(), ..Self::default() };
         if let Some(charged) = &event.charged {
             line.charged = Some(charged.amount.to_string());
             line.commitment = Some(&charged.id);
@@ -109,15 +103,8 @@ mod tests {
     use crate::crawl::Charged;
 
     fn event(outcome: Outcome, amount: Option<u128>) -> PageEvent {
-        let charged = amount.map(|amount| Charged {
-            id: "c1".into(),
-            amount,
-        });
-        PageEvent {
-            url: Url::parse("https://a.example/x").unwrap(),
-            outcome,
-            charged,
-        }
+        let charged = amount.map(|amount| Charged { id: "c1".into(), amount });
+        PageEvent { url: Url::parse("https://a.example/x").unwrap(), outcome, charged }
     }
 
     #[test]
@@ -125,31 +112,13 @@ mod tests {
         let to = Url::parse("https://a.example/y").unwrap();
         for (outcome, charged, expected) in [
             (
-                Outcome::Page {
-                    bytes: 7,
-                    saved: Some("a.example/x".into()),
-                },
+                Outcome::Page { bytes: 7, saved: Some("a.example/x".into()) },
                 Some(1000),
                 r#""outcome":"page","file":"a.example/x","bytes":7,"charged":"1000","commitment":"c1""#,
             ),
-            (
-                Outcome::Page {
-                    bytes: 0,
-                    saved: None,
-                },
-                None,
-                r#""outcome":"page","bytes":0"#,
-            ),
-            (
-                Outcome::Redirect { to },
-                None,
-                r#""outcome":"redirect","to":"https://a.example/y""#,
-            ),
-            (
-                Outcome::Skipped(Skip::Robots),
-                None,
-                r#""outcome":"skipped","reason":"robots""#,
-            ),
+            (Outcome::Page { bytes: 0, saved: None }, None, r#""outcome":"page","bytes":0"#),
+            (Outcome::Redirect { to }, None, r#""outcome":"redirect","to":"https://a.example/y""#),
+            (Outcome::Skipped(Skip::Robots), None, r#""outcome":"skipped","reason":"robots""#),
             (
                 Outcome::Skipped(Skip::OverMaxPrice { asked: 5 }),
                 None,
@@ -160,22 +129,11 @@ mod tests {
                 Some(9),
                 r#""outcome":"failed","reason":"line\nbreak","charged":"9","commitment":"c1""#,
             ),
-            (
-                Outcome::NotSaved("full".into()),
-                None,
-                r#""outcome":"not_saved","reason":"full""#,
-            ),
-            (
-                Outcome::Unknown { id: "c2".into() },
-                None,
-                r#""outcome":"unknown","commitment":"c2""#,
-            ),
+            (Outcome::NotSaved("full".into()), None, r#""outcome":"not_saved","reason":"full""#),
+            (Outcome::Unknown { id: "c2".into() }, None, r#""outcome":"unknown","commitment":"c2""#),
         ] {
             let line = serde_json::to_string(&Line::of(&event(outcome, charged))).unwrap();
-            assert_eq!(
-                line,
-                format!(r#"{{"url":"https://a.example/x",{expected}}}"#)
-            );
+            assert_eq!(line, format!(r#"{{"url":"https://a.example/x",{expected}}}"#));
         }
     }
 
@@ -183,10 +141,7 @@ mod tests {
     fn a_second_crawl_adds_to_the_record() {
         let directory = tempfile::tempdir().unwrap();
         for _ in 0..2 {
-            Log::open(directory.path())
-                .unwrap()
-                .write(&event(Outcome::Skipped(Skip::QueueFull), None))
-                .unwrap();
+            Log::open(directory.path()).unwrap().write(&event(Outcome::Skipped(Skip::QueueFull), None)).unwrap();
         }
         let text = std::fs::read_to_string(directory.path().join(LOG_NAME)).unwrap();
         assert_eq!(text.lines().count(), 2);

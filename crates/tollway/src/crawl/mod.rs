@@ -115,37 +115,20 @@ async fn crawl_within(
         options.concurrency
     );
     let agent = product_token(&options.user_agent).to_owned();
-    ensure!(
-        !agent.is_empty(),
-        "the user agent `{}` does not begin with a product name",
-        options.user_agent
-    );
+    ensure!(!agent.is_empty(), "the user agent `{}` does not begin with a product name", options.user_agent);
     let boundary = Boundary::new(options.scope, &options.start)?;
     let (saver, log) = options.out.as_deref().map(open).transpose()?.unzip();
     let mut frontier = Frontier::new(limits);
-    frontier.push(Entry {
-        url: boundary.start().clone(),
-        depth: 0,
-        hops: 0,
-    });
+    frontier.push(Entry { url: boundary.start().clone(), depth: 0, hops: 0 });
     let (depth_max, page_bytes_max) = (options.depth, options.page_bytes_max);
-    let visitor = Visitor {
-        fetch,
-        boundary,
-        saver,
-        agent,
-        depth_max,
-        page_bytes_max,
-    };
+    let visitor = Visitor { fetch, boundary, saver, agent, depth_max, page_bytes_max };
     let pace = Pace {
         concurrency: options.concurrency,
         max_pages: options.max_pages,
         respect_robots: options.respect_robots,
         crawl_delay: options.crawl_delay,
     };
-    Drive::new(visitor, pace, frontier, progress, log)
-        .run(cancel)
-        .await
+    Drive::new(visitor, pace, frontier, progress, log).run(cancel).await
 }
 
 fn open(out: &Path) -> anyhow::Result<(Saver, Log)> {

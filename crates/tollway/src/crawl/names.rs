@@ -27,10 +27,7 @@ pub(crate) fn page_path(url: &Url) -> PathBuf {
         None | Some("") => component("index.html", url.query()),
         Some(last) => component(last, url.query()),
     };
-    let mut names: Vec<String> = segments
-        .iter()
-        .map(|segment| component(segment, None))
-        .collect();
+    let mut names: Vec<String> = segments.iter().map(|segment| component(segment, None)).collect();
     names.push(file);
     if names.len() > DEPTH_MAX || names.iter().map(String::len).sum::<usize>() > NAME_BYTES_MAX {
         names = vec!["~long".to_owned(), component(url.path(), url.query())];
@@ -42,8 +39,7 @@ pub(crate) fn page_path(url: &Url) -> PathBuf {
 
 fn host(url: &Url) -> String {
     let host = component(url.host_str().unwrap_or_default(), None);
-    url.port()
-        .map_or(host.clone(), |port| format!("{host}~{port}"))
+    url.port().map_or(host.clone(), |port| format!("{host}~{port}"))
 }
 
 /// One component of a path: never empty, never `.` or `..`, at most 255 bytes, no separator.
@@ -56,11 +52,7 @@ fn component(segment: &str, query: Option<&str>) -> String {
         name = format!("{name}~{safe}");
     }
     if altered {
-        let digest = Sha256::digest(format!(
-            "{segment}\n{}\n{}",
-            query.is_some(),
-            query.unwrap_or_default()
-        ));
+        let digest = Sha256::digest(format!("{segment}\n{}\n{}", query.is_some(), query.unwrap_or_default()));
         name.push_str("~~");
         for byte in &digest[..8] {
             // Writing to a String cannot fail.
@@ -93,10 +85,7 @@ mod tests {
     use super::*;
 
     fn name(url: &str) -> String {
-        page_path(&Url::parse(url).unwrap())
-            .to_str()
-            .unwrap()
-            .to_owned()
+        page_path(&Url::parse(url).unwrap()).to_str().unwrap().to_owned()
     }
 
     #[test]
@@ -106,14 +95,8 @@ mod tests {
             ("https://a.example/", "a.example/index.html"),
             ("https://a.example/?p=1", "a.example/index.html~p=1"),
             ("https://a.example/docs/", "a.example/docs/index.html"),
-            (
-                "https://a.example/docs/page.html",
-                "a.example/docs/page.html",
-            ),
-            (
-                "https://a.example:8443/list?page=2&all",
-                "a.example~8443/list~page=2&all",
-            ),
+            ("https://a.example/docs/page.html", "a.example/docs/page.html"),
+            ("https://a.example:8443/list?page=2&all", "a.example~8443/list~page=2&all"),
             ("https://a.example/list?", "a.example/list~"),
             ("https://a.example/café(1)", "a.example/caf%C3%A9(1)"),
             ("http://127.0.0.1:80/x/../y", "127.0.0.1/y"),
@@ -134,26 +117,13 @@ mod tests {
             ("http://[::1]:8080/x", "%5B%3A%3A1%5D~~"),
         ] {
             let name = name(url);
-            assert!(
-                name.starts_with(prefix) && name.len() > prefix.len(),
-                "{url}: {name}"
-            );
+            assert!(name.starts_with(prefix) && name.len() > prefix.len(), "{url}: {name}");
         }
         let one = name(&format!("https://a.example/{}1", "x".repeat(300)));
         let other = name(&format!("https://a.example/{}2", "x".repeat(300)));
         assert_ne!(one, other);
-        assert!(
-            name(&format!("https://a.example/{}x", "d/".repeat(40)))
-                .starts_with("a.example/~long/")
-        );
-        assert!(
-            name(&format!(
-                "https://a.example{}",
-                format!("/{}", "y".repeat(90)).repeat(20)
-            ))
-            .len()
-                < 400
-        );
+        assert!(name(&format!("https://a.example/{}x", "d/".repeat(40))).starts_with("a.example/~long/"));
+        assert!(name(&format!("https://a.example{}", format!("/{}", "y".repeat(90)).repeat(20))).len() < 400);
     }
 
     fn addresses() -> impl proptest::strategy::Strategy<Value = Url> {
@@ -162,9 +132,8 @@ mod tests {
         let dots = "(/(\\.|%2e|\\.\\.|%2E\\.|a|)){0,40}(\\?.{0,9})?";
         let any = ".{0,200}";
         let host = "[a-c]{1,3}(:[1-9]{1,4})?";
-        (host, prop_oneof![odd, dots, any]).prop_filter_map("an address", |(host, tail)| {
-            Url::parse(&format!("http://{host}/{tail}")).ok()
-        })
+        (host, prop_oneof![odd, dots, any])
+            .prop_filter_map("an address", |(host, tail)| Url::parse(&format!("http://{host}/{tail}")).ok())
     }
 
     proptest::proptest! {

@@ -113,23 +113,9 @@ impl Visitor {
             Ok(fetched) => {
                 let charged = fetched.charged.clone();
                 let (outcome, found) = self.judge(entry, fetched).await;
-                Visit {
-                    event: PageEvent {
-                        url,
-                        outcome,
-                        charged,
-                    },
-                    found,
-                }
+                Visit { event: PageEvent { url, outcome, charged }, found }
             }
-            Err(error) => Visit {
-                event: PageEvent {
-                    url,
-                    outcome: refusal(error),
-                    charged: None,
-                },
-                found: Vec::new(),
-            },
+            Err(error) => Visit { event: PageEvent { url, outcome: refusal(error), charged: None }, found: Vec::new() },
         }
     }
 
@@ -142,21 +128,13 @@ impl Visitor {
     }
 
     fn redirect(&self, entry: &Entry, location: Option<&str>) -> (Outcome, Vec<Entry>) {
-        let target = location
-            .and_then(|location| entry.url.join(location).ok())
-            .map(canonical);
+        let target = location.and_then(|location| entry.url.join(location).ok()).map(canonical);
         let outcome = match target {
             None => Outcome::Failed("redirects to no address".to_owned()),
             Some(to) if !self.boundary.contains(&to) => Outcome::Skipped(Skip::OutOfScope),
-            Some(_) if entry.hops >= HOPS_MAX => {
-                Outcome::Failed(format!("more than {HOPS_MAX} redirects"))
-            }
+            Some(_) if entry.hops >= HOPS_MAX => Outcome::Failed(format!("more than {HOPS_MAX} redirects")),
             Some(url) => {
-                let next = Entry {
-                    url: url.clone(),
-                    depth: entry.depth,
-                    hops: entry.hops + 1,
-                };
+                let next = Entry { url: url.clone(), depth: entry.depth, hops: entry.hops + 1 };
                 return (Outcome::Redirect { to: url }, vec![next]);
             }
         };
@@ -167,10 +145,7 @@ impl Visitor {
     async fn take(self: Arc<Self>, entry: Entry, fetched: Fetched) -> (Outcome, Vec<Entry>) {
         let bytes = u64::try_from(fetched.body.len()).unwrap_or(u64::MAX);
         if bytes > self.page_bytes_max {
-            let why = format!(
-                "{bytes} bytes, more than the {} a page may have",
-                self.page_bytes_max
-            );
+            let why = format!("{bytes} bytes, more than the {} a page may have", self.page_bytes_max);
             return (Outcome::Failed(why), Vec::new());
         }
         let html = is_html(fetched.content_type.as_deref(), &fetched.body);
@@ -183,35 +158,14 @@ impl Visitor {
         }
     }
 
-    fn read(
-        &self,
-        entry: &Entry,
-        body: &Bytes,
-        follow: bool,
-    ) -> (std::io::Result<Option<PathBuf>>, Vec<Entry>) {
-        let saved = self
-            .saver
-            .as_ref()
-            .map(|saver| saver.save(&entry.url, body))
-            .transpose();
+    fn read(&self, entry: &Entry, body: &Bytes, follow: bool) -> (std::io::Result<Option<PathBuf>>, Vec<Entry>) {
+        let saved = self.saver.as_ref().map(|saver| saver.save(&entry.url, body)).transpose();
         let found = match follow {
-            true => links(body, &entry.url, &self.agent, |url| {
-                self.boundary.contains(url)
-            }),
+            true => links(body, &entry.url, &self.agent, |url| self.boundary.contains(url)),
             false => Vec::new(),
         };
         let depth = entry.depth.saturating_add(1);
-        (
-            saved,
-            found
-                .into_iter()
-                .map(|url| Entry {
-                    url,
-                    depth,
-                    hops: 0,
-                })
-                .collect(),
-        )
+        (saved, found.into_iter().map(|url| Entry { url, depth, hops: 0 }).collect())
     }
 }
 
@@ -220,8 +174,6 @@ fn refusal(error: FetchError) -> Outcome {
         FetchError::OverMaxPrice { asked } => Outcome::Skipped(Skip::OverMaxPrice { asked }),
         FetchError::BudgetExhausted => Outcome::Skipped(Skip::BudgetExhausted),
         FetchError::Unknown { id } => Outcome::Unknown { id },
-        error @ (FetchError::Refused { .. } | FetchError::Unreachable(_)) => {
-            Outcome::Failed(error.to_string())
-        }
+        error @ (FetchError::Refused { .. } | FetchError::Unreachable(_)) => Outcome::Failed(error.to_string()),
     }
 }

@@ -57,18 +57,13 @@ impl Bar {
 
     fn on(target: ProgressDrawTarget) -> Self {
         let bar = ProgressBar::with_draw_target(None, target);
-        let style = ProgressStyle::with_template(
-            "{spinner} {human_pos} pages  {per_sec}  {msg}  {elapsed}",
-        );
+        let style = ProgressStyle::with_template("{spinner} {human_pos} pages  {per_sec}  {msg}  {elapsed}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
         if !bar.is_hidden() {
             // A crawl that keeps a long pause between pages shows that it is alive.
             bar.enable_steady_tick(Duration::from_millis(250));
         }
-        Self {
-            bar,
-            figures: Mutex::default(),
-        }
+        Self { bar, figures: Mutex::default() }
     }
 
     fn update(&self, change: impl FnOnce(&mut Figures)) {
@@ -106,10 +101,7 @@ impl Progress for Bar {
 impl Figures {
     fn line(&self) -> String {
         let queued = HumanCount(u64::try_from(self.queued).unwrap_or(u64::MAX));
-        let left = self
-            .left
-            .map(|left| format!(", {} left", usd(left)))
-            .unwrap_or_default();
+        let left = self.left.map(|left| format!(", {} left", usd(left))).unwrap_or_default();
         format!("{queued} queued  {} spent{left}", usd(self.charged))
     }
 }
@@ -122,12 +114,7 @@ fn trouble(event: &PageEvent) -> Option<String> {
         Outcome::Page { .. } | Outcome::Redirect { .. } | Outcome::Skipped(_) => return None,
     };
     let line = format!("{}: {what}", event.url);
-    Some(
-        line.chars()
-            .take(400)
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect(),
-    )
+    Some(line.chars().take(400).map(|c| if c.is_control() { ' ' } else { c }).collect())
 }
 
 #[cfg(test)]
@@ -138,70 +125,28 @@ mod tests {
 
     #[test]
     fn the_line_shows_queue_and_money() {
-        let figures = Figures {
-            queued: 12_345,
-            charged: 12_300,
-            left: None,
-        };
+        let figures = Figures { queued: 12_345, charged: 12_300, left: None };
         assert_eq!(figures.line(), "12,345 queued  $0.0123 spent");
-        assert_eq!(
-            Figures {
-                left: Some(987_700),
-                ..figures
-            }
-            .line(),
-            "12,345 queued  $0.0123 spent, $0.9877 left"
-        );
+        assert_eq!(Figures { left: Some(987_700), ..figures }.line(), "12,345 queued  $0.0123 spent, $0.9877 left");
     }
 
     #[test]
     fn the_template_is_one_that_parses() {
         let bar = Bar::on(ProgressDrawTarget::hidden());
         let url = Url::parse("https://a.example/").unwrap();
-        let outcome = Outcome::Page {
-            bytes: 1,
-            saved: None,
-        };
-        bar.page(&PageEvent {
-            url,
-            outcome,
-            charged: None,
-        });
+        let outcome = Outcome::Page { bytes: 1, saved: None };
+        bar.page(&PageEvent { url, outcome, charged: None });
         assert_eq!(bar.bar.position(), 1);
-        assert!(
-            ProgressStyle::with_template(
-                "{spinner} {human_pos} pages  {per_sec}  {msg}  {elapsed}"
-            )
-            .is_ok()
-        );
+        assert!(ProgressStyle::with_template("{spinner} {human_pos} pages  {per_sec}  {msg}  {elapsed}").is_ok());
     }
 
     #[test]
     fn a_site_cannot_steer_the_terminal() {
-        let event = |outcome| PageEvent {
-            url: Url::parse("https://a.example/x").unwrap(),
-            outcome,
-            charged: None,
-        };
-        let line = trouble(&event(Outcome::Failed(
-            "bad \u{1b}[2J\u{9b}31m\r\nnews".repeat(100),
-        )))
-        .unwrap();
-        assert!(
-            line.starts_with("https://a.example/x: bad  [2J 31m  news"),
-            "{line}"
-        );
+        let event = |outcome| PageEvent { url: Url::parse("https://a.example/x").unwrap(), outcome, charged: None };
+        let line = trouble(&event(Outcome::Failed("bad \u{1b}[2J\u{9b}31m\r\nnews".repeat(100)))).unwrap();
+        assert!(line.starts_with("https://a.example/x: bad  [2J 31m  news"), "{line}");
         assert!(line.chars().count() == 400 && !line.contains(char::is_control));
-        assert!(
-            trouble(&event(Outcome::Unknown { id: "c1".into() }))
-                .unwrap()
-                .contains("c1")
-        );
-        assert_eq!(
-            trouble(&event(Outcome::Redirect {
-                to: Url::parse("https://a.example/y").unwrap()
-            })),
-            None
-        );
+        assert!(trouble(&event(Outcome::Unknown { id: "c1".into() })).unwrap().contains("c1"));
+        assert_eq!(trouble(&event(Outcome::Redirect { to: Url::parse("https://a.example/y").unwrap() })), None);
     }
 }

@@ -68,8 +68,7 @@ impl Rules {
             Self::AllowAll => true,
             Self::DenyAll(_) => false,
             Self::File(robot) => {
-                let target =
-                    normal(url[url::Position::BeforePath..url::Position::AfterQuery].as_bytes());
+                let target = normal(url[url::Position::BeforePath..url::Position::AfterQuery].as_bytes());
                 robot.allowed(&String::from_utf8_lossy(&target))
             }
         }
@@ -79,10 +78,7 @@ impl Rules {
     pub(crate) fn crawl_delay(&self) -> Option<Duration> {
         let Self::File(robot) = self else { return None };
         let seconds = robot.delay?;
-        Some(
-            Duration::try_from_secs_f32(seconds)
-                .map_or(CRAWL_DELAY_MAX, |delay| delay.min(CRAWL_DELAY_MAX)),
-        )
+        Some(Duration::try_from_secs_f32(seconds).map_or(CRAWL_DELAY_MAX, |delay| delay.min(CRAWL_DELAY_MAX)))
     }
 }
 
@@ -109,11 +105,7 @@ fn normal(text: &[u8]) -> Vec<u8> {
         };
         match byte {
             Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => out.push(byte),
-            Some(_) => out.extend([
-                b'%',
-                rest[1].to_ascii_uppercase(),
-                rest[2].to_ascii_uppercase(),
-            ]),
+            Some(_) => out.extend([b'%', rest[1].to_ascii_uppercase(), rest[2].to_ascii_uppercase()]),
             None => out.push(*first),
         }
         rest = if byte.is_some() { &rest[3..] } else { after };
@@ -122,9 +114,7 @@ fn normal(text: &[u8]) -> Vec<u8> {
 }
 
 fn hex(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
@@ -139,19 +129,12 @@ mod tests {
     #[test]
     fn the_group_of_our_own_name_counts_else_the_general_one() {
         let file = "User-agent: *\nDisallow: /\n\nUser-agent: Tollway\nUser-agent: other\nDisallow: /secret\nAllow: /secret/not\n";
-        for (path, expected) in [
-            ("/", true),
-            ("/secret", false),
-            ("/secret/x?y", false),
-            ("/secret/not/x", true),
-            ("/robots.txt", true),
-        ] {
+        for (path, expected) in
+            [("/", true), ("/secret", false), ("/secret/x?y", false), ("/secret/not/x", true), ("/robots.txt", true)]
+        {
             assert_eq!(allowed(file, path), expected, "{path}");
         }
-        assert!(
-            !Rules::parse(file.as_bytes(), "stranger")
-                .allow(&Url::parse("https://a.example/").unwrap())
-        );
+        assert!(!Rules::parse(file.as_bytes(), "stranger").allow(&Url::parse("https://a.example/").unwrap()));
         assert!(allowed("", "/"));
         assert!(allowed("<html>not a robots file</html>", "/"));
         assert!(allowed("User-agent: *\nDisallow:\n", "/x"));
@@ -160,13 +143,9 @@ mod tests {
     #[test]
     fn wildcards_end_marks_and_queries() {
         let file = "User-agent: *\nDisallow: /*.gif$\nDisallow: /a*b\nDisallow: /list?page=\n";
-        for (path, expected) in [
-            ("/x.gif", false),
-            ("/x.gif?a", true),
-            ("/axxb/c", false),
-            ("/list?page=2", false),
-            ("/list?sort=1", true),
-        ] {
+        for (path, expected) in
+            [("/x.gif", false), ("/x.gif?a", true), ("/axxb/c", false), ("/list?page=2", false), ("/list?sort=1", true)]
+        {
             assert_eq!(allowed(file, path), expected, "{path}");
         }
     }
@@ -176,20 +155,14 @@ mod tests {
     fn encodings_are_compared_in_one_form() {
         for (rule, path) in [
             ("/foo/bar?baz=quz", "/foo/bar?baz=quz"),
-            (
-                "/foo/bar?baz=https://foo.bar",
-                "/foo/bar?baz=https://foo.bar",
-            ),
+            ("/foo/bar?baz=https://foo.bar", "/foo/bar?baz=https://foo.bar"),
             ("/foo/bar/\u{30c4}", "/foo/bar/%E3%83%84"),
             ("/foo/bar/%E3%83%84", "/foo/bar/%E3%83%84"),
             ("/foo/bar/%62%61%7A", "/foo/bar/baz"),
             ("/foo/bar/baz", "/foo/bar/%62%61%7a"),
             ("/foo/%e3", "/foo/%E3"),
         ] {
-            assert!(
-                !allowed(&format!("User-agent: *\nDisallow: {rule}\n"), path),
-                "{rule} {path}"
-            );
+            assert!(!allowed(&format!("User-agent: *\nDisallow: {rule}\n"), path), "{rule} {path}");
         }
         assert!(allowed("User-agent: *\nDisallow: /a%2Fb\n", "/a/b"));
         assert!(allowed("User-agent: *\nDisallow: /a%2Ab\n", "/axb"));
@@ -208,11 +181,7 @@ mod tests {
             ("soon", None),
         ] {
             let file = format!("User-agent: *\nCrawl-delay: {word}\nDisallow: /x\n");
-            assert_eq!(
-                Rules::parse(file.as_bytes(), "tollway").crawl_delay(),
-                expected,
-                "{word}"
-            );
+            assert_eq!(Rules::parse(file.as_bytes(), "tollway").crawl_delay(), expected, "{word}");
         }
     }
 
@@ -222,8 +191,7 @@ mod tests {
         file.resize(ROBOTS_BYTES_MAX - 16, b'#');
         file.extend_from_slice(b"\nDisallow: /second\n");
         let rules = Rules::parse(&file, "tollway");
-        let allows =
-            |path: &str| rules.allow(&Url::parse("https://a.example").unwrap().join(path).unwrap());
+        let allows = |path: &str| rules.allow(&Url::parse("https://a.example").unwrap().join(path).unwrap());
         assert!(!allows("/first"));
         // The rule that the cut went through must not live on as `Disallow: /se` or less.
         assert!(allows("/second"));

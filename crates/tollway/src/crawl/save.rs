@@ -27,11 +27,7 @@ impl Saver {
     /// Opens a directory, making it if it is not there.
     pub(crate) fn open(root: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(&root)?;
-        Ok(Self {
-            root,
-            parts: AtomicU64::new(0),
-            placing: Mutex::new(()),
-        })
+        Ok(Self { root, parts: AtomicU64::new(0), placing: Mutex::new(()) })
     }
 
     /// Writes the page at `url` and says where, relative to the directory. A page saved before is replaced.
@@ -50,8 +46,7 @@ impl Saver {
     /// A name for an unfinished file: no page's name starts with a dot.
     fn part(&self) -> PathBuf {
         let count = self.parts.fetch_add(1, Ordering::Relaxed);
-        self.root
-            .join(format!(".part-{}-{count}", std::process::id()))
+        self.root.join(format!(".part-{}-{count}", std::process::id()))
     }
 
     fn place(&self, part: &Path, page: &Path) -> io::Result<PathBuf> {
@@ -61,11 +56,7 @@ impl Saver {
             directory.push(name);
             self.make_directory(&directory)?;
         }
-        let page = if self.root.join(page).is_dir() {
-            page.join(DISPLACED)
-        } else {
-            page.to_owned()
-        };
+        let page = if self.root.join(page).is_dir() { page.join(DISPLACED) } else { page.to_owned() };
         fs::rename(part, self.root.join(&page))?;
         Ok(page)
     }
@@ -107,13 +98,7 @@ mod tests {
                 if path.is_dir() {
                     directories.push(path);
                 } else {
-                    found.push(
-                        path.strip_prefix(root)
-                            .unwrap()
-                            .to_str()
-                            .unwrap()
-                            .to_owned(),
-                    );
+                    found.push(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned());
                 }
             }
         }
@@ -126,45 +111,23 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let saver = Saver::open(root.path().join("new/out")).unwrap();
         for body in ["old", "new"] {
-            assert_eq!(
-                saver.save(&url("/docs/x"), body.as_bytes()).unwrap(),
-                Path::new("a.example/docs/x")
-            );
-            assert_eq!(
-                fs::read_to_string(root.path().join("new/out/a.example/docs/x")).unwrap(),
-                body
-            );
+            assert_eq!(saver.save(&url("/docs/x"), body.as_bytes()).unwrap(), Path::new("a.example/docs/x"));
+            assert_eq!(fs::read_to_string(root.path().join("new/out/a.example/docs/x")).unwrap(), body);
         }
         assert_eq!(files(root.path()), ["new/out/a.example/docs/x"]);
     }
 
     #[test]
     fn file_and_directory_of_one_name_live_together_in_either_order() {
-        for order in [
-            ["/a", "/a/b", "/a/"],
-            ["/a/b", "/a/", "/a"],
-            ["/a/", "/a", "/a/b"],
-        ] {
+        for order in [["/a", "/a/b", "/a/"], ["/a/b", "/a/", "/a"], ["/a/", "/a", "/a/b"]] {
             let root = tempfile::tempdir().unwrap();
             let saver = Saver::open(root.path().to_owned()).unwrap();
             for path in order {
                 saver.save(&url(path), path.as_bytes()).unwrap();
             }
-            assert_eq!(
-                files(root.path()),
-                [
-                    "a.example/a/b",
-                    "a.example/a/index.html",
-                    "a.example/a/~index.html"
-                ]
-            );
-            let read = |name: &str| {
-                fs::read_to_string(root.path().join("a.example/a").join(name)).unwrap()
-            };
-            assert_eq!(
-                [read("b"), read("index.html"), read("~index.html")],
-                ["/a/b", "/a/", "/a"]
-            );
+            assert_eq!(files(root.path()), ["a.example/a/b", "a.example/a/index.html", "a.example/a/~index.html"]);
+            let read = |name: &str| fs::read_to_string(root.path().join("a.example/a").join(name)).unwrap();
+            assert_eq!([read("b"), read("index.html"), read("~index.html")], ["/a/b", "/a/", "/a"]);
         }
     }
 

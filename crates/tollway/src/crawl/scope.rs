@@ -28,17 +28,10 @@ impl Boundary {
     /// Ties `scope` to `start`. Refuses starts that are not plain web addresses, or carry a user name or password.
     pub(crate) fn new(scope: Scope, start: &Url) -> anyhow::Result<Self> {
         let start = canonical(start.clone());
-        ensure!(
-            is_plain(&start),
-            "cannot crawl `{start}`: not a plain http or https address"
-        );
+        ensure!(is_plain(&start), "cannot crawl `{start}`: not a plain http or https address");
         let path = start.path();
         let directory = path[..=path.rfind('/').unwrap_or(0)].to_owned();
-        Ok(Self {
-            scope,
-            start,
-            directory,
-        })
+        Ok(Self { scope, start, directory })
     }
 
     /// The start, in canonical form.
@@ -51,9 +44,7 @@ impl Boundary {
         is_plain(url)
             && match self.scope {
                 Scope::Host => url.host() == self.start.host() && url.port() == self.start.port(),
-                Scope::Path => {
-                    url.origin() == self.start.origin() && url.path().starts_with(&self.directory)
-                }
+                Scope::Path => url.origin() == self.start.origin() && url.path().starts_with(&self.directory),
             }
     }
 }
@@ -83,12 +74,8 @@ mod tests {
 
     #[test]
     fn path_scope_is_the_start_s_directory_on_its_origin() {
-        let boundary =
-            Boundary::new(Scope::Path, &url("https://a.example/docs/intro.html#top")).unwrap();
-        assert_eq!(
-            boundary.start().as_str(),
-            "https://a.example/docs/intro.html"
-        );
+        let boundary = Boundary::new(Scope::Path, &url("https://a.example/docs/intro.html#top")).unwrap();
+        assert_eq!(boundary.start().as_str(), "https://a.example/docs/intro.html");
         for (inside, address) in [
             (true, "https://a.example/docs/"),
             (true, "https://a.example:443/docs/deep/page?x=1"),
@@ -122,12 +109,7 @@ mod tests {
 
     #[test]
     fn starts_that_are_no_plain_web_address_are_refused() {
-        for start in [
-            "file:///etc/passwd",
-            "data:text/html,x",
-            "https://u:p@a.example/",
-            "https://u@a.example/",
-        ] {
+        for start in ["file:///etc/passwd", "data:text/html,x", "https://u:p@a.example/", "https://u@a.example/"] {
             assert!(Boundary::new(Scope::Host, &url(start)).is_err(), "{start}");
         }
         let long = format!("https://a.example/{}", "x".repeat(URL_BYTES_MAX));

@@ -85,15 +85,8 @@ impl Summary {
             Outcome::Page { bytes, .. } => {
                 self.pages_ok += 1;
                 self.bytes += bytes;
-                let paid = event
-                    .charged
-                    .as_ref()
-                    .is_some_and(|charged| charged.amount > 0);
-                *(if paid {
-                    &mut self.pages_paid
-                } else {
-                    &mut self.pages_free
-                }) += 1;
+                let paid = event.charged.as_ref().is_some_and(|charged| charged.amount > 0);
+                *(if paid { &mut self.pages_paid } else { &mut self.pages_free }) += 1;
             }
             Outcome::Redirect { .. } => self.redirects += 1,
             Outcome::Skipped(skip) => *self.pages_skipped.of(skip) += 1,
@@ -129,34 +122,17 @@ impl fmt::Display for Summary {
         let mut line = |name: &str, value: &str| writeln!(f, "{name:<10} {value}");
         line(
             "Pages",
-            &format!(
-                "{} ({} paid, {} free)",
-                count(self.pages_ok),
-                count(self.pages_paid),
-                count(self.pages_free)
-            ),
+            &format!("{} ({} paid, {} free)", count(self.pages_ok), count(self.pages_paid), count(self.pages_free)),
         )?;
         line("Charged", &usd(self.charged))?;
         line("Skipped", &self.pages_skipped.to_string())?;
         line("Redirects", &count(self.redirects))?;
         line("Errors", &count(self.errors))?;
         if self.unknown > 0 {
-            line(
-                "Unknown",
-                &format!(
-                    "{}, paid or not is in the payer's journal",
-                    count(self.unknown)
-                ),
-            )?;
+            line("Unknown", &format!("{}, paid or not is in the payer's journal", count(self.unknown)))?;
         }
         line("Size", &HumanBytes(self.bytes).to_string())?;
-        line(
-            "Time",
-            &format!(
-                "{:.1} s ({:.1} pages/s)",
-                self.seconds, self.pages_per_second
-            ),
-        )?;
+        line("Time", &format!("{:.1} s ({:.1} pages/s)", self.seconds, self.pages_per_second))?;
         let stopped = match &self.detail {
             Some(detail) => format!("{}: {detail}", self.stopped),
             None => self.stopped.to_string(),
@@ -221,11 +197,7 @@ mod tests {
             pages_ok: 1234,
             pages_paid: 1200,
             pages_free: 34,
-            pages_skipped: Skipped {
-                robots: 3,
-                over_max_price: 2,
-                ..Skipped::default()
-            },
+            pages_skipped: Skipped { robots: 3, over_max_price: 2, ..Skipped::default() },
             redirects: 5,
             errors: 1,
             unknown: 1,
@@ -261,11 +233,7 @@ mod tests {
   "stopped": "budget_exhausted"
 }"#;
         assert_eq!(serde_json::to_string_pretty(&sample()).unwrap(), expected);
-        let huge = Summary {
-            charged: u128::MAX,
-            detail: Some("disk full".into()),
-            ..Summary::default()
-        };
+        let huge = Summary { charged: u128::MAX, detail: Some("disk full".into()), ..Summary::default() };
         let json = serde_json::to_value(&huge).unwrap();
         assert_eq!(json["charged"], u128::MAX.to_string());
         assert_eq!(json["detail"], "disk full");
@@ -285,14 +253,9 @@ Size       5.00 MiB
 Time       12.3 s (100.0 pages/s)
 Stopped    budget exhausted";
         assert_eq!(sample().to_string(), expected);
-        let empty = Summary {
-            detail: Some("why".into()),
-            ..Summary::default()
-        }
-        .to_string();
+        let empty = Summary { detail: Some("why".into()), ..Summary::default() }.to_string();
         assert!(
-            empty.contains("Skipped    0\n")
-                && empty.ends_with("Stopped    everything is visited: why"),
+            empty.contains("Skipped    0\n") && empty.ends_with("Stopped    everything is visited: why"),
             "{empty}"
         );
         assert!(!empty.contains("Unknown"));
@@ -301,30 +264,15 @@ Stopped    budget exhausted";
     #[test]
     fn a_charge_of_nothing_makes_no_paid_page_and_a_failed_page_can_be_charged() {
         let mut summary = Summary::default();
-        let page = Outcome::Page {
-            bytes: 3,
-            saved: None,
-        };
-        for (outcome, amount) in [
-            (page.clone(), Some(0)),
-            (page, Some(7)),
-            (Outcome::Failed("answered 500".into()), Some(2)),
-        ] {
-            let charged = amount.map(|amount| Charged {
-                id: "c1".into(),
-                amount,
-            });
+        let page = Outcome::Page { bytes: 3, saved: None };
+        for (outcome, amount) in
+            [(page.clone(), Some(0)), (page, Some(7)), (Outcome::Failed("answered 500".into()), Some(2))]
+        {
+            let charged = amount.map(|amount| Charged { id: "c1".into(), amount });
             let url = Url::parse("https://a.example/").unwrap();
-            summary.count(&PageEvent {
-                url,
-                outcome,
-                charged,
-            });
+            summary.count(&PageEvent { url, outcome, charged });
         }
-        assert_eq!(
-            (summary.pages_ok, summary.pages_paid, summary.pages_free),
-            (2, 1, 1)
-        );
+        assert_eq!((summary.pages_ok, summary.pages_paid, summary.pages_free), (2, 1, 1));
         assert_eq!((summary.errors, summary.charged, summary.bytes), (1, 9, 6));
     }
 

@@ -73,7 +73,7 @@ fn unnamed(press: &OfferPress, rule_id: &str, promise: &Promise, now: u64) -> Re
         None => Err(refuse(Reason::NoMatchingOffer, "the commitment names neither offer nor price")),
         Some(Limit::Exact(signed)) => {
             let offer = press.in_window(rule_id, now).find(|offer| offer.document().amount == signed);
-            let offer = offer.ok_or_else(|| off_price(signed, price))?;
+            let offer = offer.ok_or_else(|| not_the_price(signed, price))?;
             Ok(Bargain { offer, amount: signed, proof: PriceProof::BuyerSigned })
         }
         Some(Limit::AtMost(ceiling)) if ceiling >= price => {
@@ -108,8 +108,12 @@ fn off_price(signed: Amount, price: Amount) -> Refusal {
     if signed < price {
         refuse(Reason::AmountTooLow, format!("signed for {signed} where the price is {price}"))
     } else {
-        refuse(Reason::AmountMismatch, format!("signed for exactly {signed} where the price is {price}"))
+        not_the_price(signed, price)
     }
+}
+
+fn not_the_price(signed: Amount, price: Amount) -> Refusal {
+    refuse(Reason::AmountMismatch, format!("signed for exactly {signed} where the price is {price}"))
 }
 
 fn refuse(reason: Reason, detail: impl Into<std::borrow::Cow<'static, str>>) -> Refusal {
@@ -166,7 +170,7 @@ mod tests {
             Ok((10_000, PriceProof::BuyerSigned)),
             "an older quote still in its window"
         );
-        assert_eq!(check(&press, &exact(15_000)), Err(Reason::AmountTooLow));
+        assert_eq!(check(&press, &exact(15_000)), Err(Reason::AmountMismatch));
         assert_eq!(check(&press, &exact(30_000)), Err(Reason::AmountMismatch));
         assert_eq!(check(&press, &at_most(30_000)), Ok((20_000, PriceProof::CeilingOnly)));
         assert_eq!(check(&press, &at_most(19_999)), Err(Reason::AmountTooLow));

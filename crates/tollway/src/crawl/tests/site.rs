@@ -11,18 +11,12 @@ use url::Url;
 
 use crate::crawl::frontier::Limits;
 use crate::crawl::page::PageEvent;
-use crate::crawl::{
-    Charged, CrawlOptions, Fetch, FetchError, Fetched, Progress, Summary, crawl_within,
-};
+use crate::crawl::{Charged, CrawlOptions, Fetch, FetchError, Fetched, Progress, Summary, crawl_within};
 
 /// What a site answers for one address.
 #[derive(Clone)]
 pub(super) enum Answer {
-    Page {
-        kind: &'static str,
-        body: String,
-        price: u128,
-    },
+    Page { kind: &'static str, body: String, price: u128 },
     Status(u16),
     Redirect(String),
     Error(FetchError),
@@ -62,29 +56,12 @@ impl Site {
 
     /// A page with links.
     pub(super) fn page(self, url: &str, price: u128, links: &[&str]) -> Self {
-        let body = links
-            .iter()
-            .map(|link| format!("<a href=\"{link}\">x</a>"))
-            .collect();
-        self.answer(
-            url,
-            Answer::Page {
-                kind: "text/html",
-                body,
-                price,
-            },
-        )
+        let body = links.iter().map(|link| format!("<a href=\"{link}\">x</a>")).collect();
+        self.answer(url, Answer::Page { kind: "text/html", body, price })
     }
 
     pub(super) fn text(self, url: &str, body: &str) -> Self {
-        self.answer(
-            url,
-            Answer::Page {
-                kind: "text/plain",
-                body: body.into(),
-                price: 0,
-            },
-        )
+        self.answer(url, Answer::Page { kind: "text/plain", body: body.into(), price: 0 })
     }
 
     pub(super) fn redirect(self, url: &str, to: &str) -> Self {
@@ -108,11 +85,7 @@ impl Site {
 
     /// Pages asked for, in order; not the free requests.
     pub(super) fn visits(&self) -> Vec<String> {
-        self.requests()
-            .into_iter()
-            .filter(|request| !request.free)
-            .map(|request| request.url)
-            .collect()
+        self.requests().into_iter().filter(|request| !request.free).map(|request| request.url).collect()
     }
 
     pub(super) fn requests(&self) -> Vec<Request> {
@@ -130,11 +103,7 @@ impl Site {
     async fn get(&self, url: &Url, free: bool) -> Result<Fetched, FetchError> {
         {
             let mut state = self.state.lock().unwrap();
-            state.requests.push(Request {
-                url: url.to_string(),
-                at: Instant::now(),
-                free,
-            });
+            state.requests.push(Request { url: url.to_string(), at: Instant::now(), free });
             state.in_flight += 1;
             state.in_flight_most = state.in_flight_most.max(state.in_flight);
         }
@@ -143,40 +112,21 @@ impl Site {
         }
         let mut state = self.state.lock().unwrap();
         state.in_flight -= 1;
-        match self
-            .answers
-            .get(url.as_str())
-            .cloned()
-            .unwrap_or(Answer::Status(404))
-        {
+        match self.answers.get(url.as_str()).cloned().unwrap_or(Answer::Status(404)) {
             Answer::Page { price, .. } if price > 0 && free => Ok(fetched(402)),
             Answer::Page { kind, body, price } => {
                 if self.price_max.is_some_and(|max| price > max) {
                     return Err(FetchError::OverMaxPrice { asked: price });
                 }
-                if self
-                    .budget
-                    .is_some_and(|budget| state.charged + price > budget)
-                {
+                if self.budget.is_some_and(|budget| state.charged + price > budget) {
                     return Err(FetchError::BudgetExhausted);
                 }
                 state.charged += price;
-                let charged = (price > 0).then(|| Charged {
-                    id: url.to_string(),
-                    amount: price,
-                });
-                Ok(Fetched {
-                    content_type: Some(kind.into()),
-                    body: body.into(),
-                    charged,
-                    ..fetched(200)
-                })
+                let charged = (price > 0).then(|| Charged { id: url.to_string(), amount: price });
+                Ok(Fetched { content_type: Some(kind.into()), body: body.into(), charged, ..fetched(200) })
             }
             Answer::Status(status) => Ok(fetched(status)),
-            Answer::Redirect(to) => Ok(Fetched {
-                location: Some(to),
-                ..fetched(302)
-            }),
+            Answer::Redirect(to) => Ok(Fetched { location: Some(to), ..fetched(302) }),
             Answer::Error(error) => Err(error),
         }
     }
@@ -198,13 +148,7 @@ impl Fetch for Site {
 }
 
 fn fetched(status: u16) -> Fetched {
-    Fetched {
-        status,
-        content_type: None,
-        location: None,
-        body: bytes::Bytes::new(),
-        charged: None,
-    }
+    Fetched { status, content_type: None, location: None, body: bytes::Bytes::new(), charged: None }
 }
 
 /// Keeps everything it is told.
@@ -251,26 +195,11 @@ pub(super) async fn run(options: CrawlOptions, site: &Arc<Site>) -> Summary {
     watch(options, site, Arc::default()).await
 }
 
-pub(super) async fn watch(
-    options: CrawlOptions,
-    site: &Arc<Site>,
-    watcher: Arc<Watcher>,
-) -> Summary {
+pub(super) async fn watch(options: CrawlOptions, site: &Arc<Site>, watcher: Arc<Watcher>) -> Summary {
     let cancel = match &watcher.cancel_after {
         Some((_, cancel)) => cancel.subscribe(),
         None => watch::channel(false).1,
     };
-    let limits = Limits {
-        queued_max: 2_000,
-        ..Limits::default()
-    };
-    crawl_within(
-        limits,
-        options,
-        Arc::clone(site) as Arc<dyn Fetch>,
-        watcher,
-        cancel,
-    )
-    .await
-    .unwrap()
+    let limits = Limits { queued_max: 2_000, ..Limits::default() };
+    crawl_within(limits, options, Arc::clone(site) as Arc<dyn Fetch>, watcher, cancel).await.unwrap()
 }
