@@ -13,6 +13,9 @@ pub const X_PAYMENT: &str = "x-payment";
 /// x402 v1: the seller's receipt.
 pub const X_PAYMENT_RESPONSE: &str = "x-payment-response";
 
+/// From the gate to its upstream: who paid what, signed.
+pub const PAYMENT_CONTEXT: &str = "payment-context";
+
 /// Pay per crawl: the price, on a 402.
 pub const CRAWLER_PRICE: &str = "crawler-price";
 /// Pay per crawl: the crawler pays this price and no other.

@@ -38,16 +38,22 @@ impl Readers {
             Some(connection) => connection,
             None => open_reader(&self.path, self.busy_wait)?,
         };
-        let transaction = connection.unchecked_transaction().map_err(failure)?;
-        let mut records = SqliteRecords::new(&transaction, &self.ledger, self.nonce_capacity);
+        step(&connection, "BEGIN")?;
+        let mut records = SqliteRecords::new(&connection, &self.ledger, self.nonce_capacity);
         let answer = read(&mut records);
         drop(records);
-        // A connection that cannot end its read is not used again.
-        transaction.commit().map_err(failure)?;
+        // A connection that cannot end its read is closed with it, not used again.
+        step(&connection, "COMMIT")?;
         let mut idle = self.idle.lock();
         if idle.len() < IDLE_MAX {
             idle.push(connection);
         }
         answer
     }
+}
+
+/// Prepared once for each connection: every sale begins and ends a read.
+fn step(connection: &Connection, sql: &str) -> Result<(), BooksError> {
+    let mut statement = connection.prepare_cached(sql).map_err(failure)?;
+    statement.execute([]).map(drop).map_err(failure)
 }

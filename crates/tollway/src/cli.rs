@@ -1,4 +1,6 @@
 //! The command line.
+// Its documentation is what --help prints, where a URL in angle brackets would look odd.
+#![allow(rustdoc::bare_urls)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -34,7 +34,10 @@ pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::R
     let key = Arc::new(keys::read(&config.path(&config.seller.key))?);
     let books = Arc::new(open_books(config)?);
     let seller = seller(config, key, books, clock).await?;
-    let gate = GateLayer::new(seller.clone(), config.sites()?, GateOptions::default());
+    // A folder reads no headers; telling it who paid would be a signature for nothing.
+    let payment_context = config.origin.payment_context && config.origin.url.is_some();
+    let options = GateOptions { payment_context, ..GateOptions::default() };
+    let gate = GateLayer::new(seller.clone(), config.sites()?, options);
     let endpoint: Arc<dyn Endpoint> = match (&config.origin.folder, &config.origin.url) {
         (Some(folder), _) => {
             let folder = config.path(folder);

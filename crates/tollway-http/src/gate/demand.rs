@@ -10,12 +10,12 @@ use tollway_core::rules::Charge;
 use tollway_core::seller::Seller;
 use tollway_protocol::{Dress, Reason, Refusal, header};
 
+use super::page;
 use crate::body::{Body, empty, full};
 use crate::{dress, status};
 
 /// Fields that decide what a priced resource answers.
-pub(crate) const VARY_ON: &str =
-    "signature-agent, signature-input, payment, payment-signature, crawler-exact-price, crawler-max-price, user-agent";
+pub(crate) const VARY_ON: &str = "signature-agent, signature-input, payment, payment-signature, crawler-exact-price, crawler-max-price, user-agent, accept";
 /// What a signature must cover to be taken as a payment under the `strict` profile.
 const ASKED_SIGNATURE: &str = r#"sig1=("@method" "@authority" "@path" "@query" "signature-agent");created;expires;keyid;nonce;tag="web-bot-auth""#;
 
@@ -33,6 +33,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) offer: &'a Offer,
     pub(crate) charge: &'a Charge,
     pub(crate) url: &'a str,
+    /// A person's browser asks.
+    pub(crate) person: bool,
 }
 
 impl Refused<'_> {
@@ -78,6 +80,9 @@ impl Terms<'_> {
             headers.insert(header::CRAWLER_PRICE, ascii(&price));
         }
         headers.insert(http::header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+        if self.person {
+            return page::write(headers, self.offer, self.url, refusal).into();
+        }
         if ways.contains(&Dress::Handshake) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             return dress::demand_body(self.offer, network, self.url).into();

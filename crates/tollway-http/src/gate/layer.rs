@@ -22,6 +22,8 @@ pub struct GateOptions {
     pub replay_wait: Duration,
     /// How long the upstream may take to answer a priced request, gathered body included.
     pub upstream_wait: Duration,
+    /// Whether paid requests carry a signed token to the upstream.
+    pub payment_context: bool,
 }
 
 impl Default for GateOptions {
@@ -31,6 +33,7 @@ impl Default for GateOptions {
             gathered_max: 256 << 10,
             replay_wait: Duration::from_secs(10),
             upstream_wait: Duration::from_secs(30),
+            payment_context: false,
         }
     }
 }

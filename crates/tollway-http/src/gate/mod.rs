@@ -2,18 +2,22 @@
 //! costs, who promises to pay, and whether it may be served; it serves nothing priced unpaid.
 //!
 //! One file a step: `service` walks the road, `demand` writes refusals, `sell` serves and settles,
-//! `replay` answers what was sold before, `receipt` signs, `delivered` watches streamed bodies.
+//! `replay` answers what was sold before, `receipt` signs, `delivered` watches streamed bodies, `context` tells the
+//! upstream who paid, `page` shows a 402 to people.
 
 mod answers;
+mod context;
 mod delivered;
 mod demand;
 mod layer;
+mod page;
 mod receipt;
 mod replay;
 mod request;
 mod sell;
 mod service;
 
+pub use context::PaidBy;
 pub use layer::{GateLayer, GateOptions};
 pub use receipt::sign_response;
 pub use service::Gate;

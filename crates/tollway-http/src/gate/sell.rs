@@ -13,6 +13,7 @@ use tollway_protocol::{Reason, Refusal, header};
 use tollway_signatures::digest;
 
 use super::answers::Answer;
+use super::context::PaidBy;
 use super::delivered::Delivered;
 use super::receipt::{Answered, write_receipt};
 use super::request::{Asked, is_safe};
@@ -44,7 +45,8 @@ impl Gate {
     ) -> Result<Response<Body>, Refusal> {
         let wait = self.shared.options.upstream_wait;
         let head = Head { method: request.method().clone(), headers: request.headers().clone() };
-        let Ok(response) = tokio::time::timeout(wait, self.upstream(with_body(request))).await else {
+        let asking = self.paid_upstream(with_body(request), PaidBy::of(&verified), &asked.url);
+        let Ok(response) = tokio::time::timeout(wait, asking).await else {
             return refused_after_release(verified, Reason::UpstreamTimeout, "the upstream did not answer in time")
                 .await;
         };

@@ -17,8 +17,10 @@ use tollway_protocol::{Dress, Reason, Refusal, header};
 use tollway_signatures::{Policy, digest};
 use tower::Service;
 
+use super::context::PaidBy;
 use super::demand::{Refused, Terms, VARY_ON};
 use super::layer::Shared;
+use super::page;
 use super::request::{Asked, has_body, is_preflight};
 use crate::body::{Body, empty, full};
 use crate::dress::{self, Presented};
@@ -105,7 +107,8 @@ impl Gate {
             let refusal = Refusal::new(Reason::Internal, "a charging rule has no offer");
             return Refused { refusal, dress, terms: None }.into_response();
         };
-        let terms = Terms { seller: &seller, offer: &offer, charge, url: &asked.url };
+        let person = page::is_wanted(&parts.headers);
+        let terms = Terms { seller: &seller, offer: &offer, charge, url: &asked.url, person };
         match self.purchase(rule, asked, parts, body).await {
             Ok(response) => response,
             Err(refusal) => Refused { refusal, dress, terms: Some(terms) }.into_response(),
@@ -172,6 +175,22 @@ impl Gate {
         for field in header::SELLER_ONLY {
             request.headers_mut().remove(*field);
         }
+        self.ask(request).await
+    }
+
+    /// Asks it for a paid request, and tells it who pays.
+    pub(super) async fn paid_upstream(&self, mut request: Request<Body>, paid: PaidBy, url: &str) -> Response<Body> {
+        for field in header::SELLER_ONLY {
+            request.headers_mut().remove(*field);
+        }
+        if self.shared.options.payment_context {
+            paid.write_token(request.headers_mut(), &self.shared.seller, url);
+        }
+        request.extensions_mut().insert(paid);
+        self.ask(request).await
+    }
+
+    async fn ask(&self, request: Request<Body>) -> Response<Body> {
         let mut response = self.inner.answer(request).await;
         for field in header::SELLER_ONLY {
             response.headers_mut().remove(*field);

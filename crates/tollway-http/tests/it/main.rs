@@ -1,3 +1,7 @@
 //! Tests over real sockets.
 
+mod errors_doc;
+mod gate;
 mod key_directory;
+mod payer;
+mod rig;

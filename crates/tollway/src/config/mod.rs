@@ -51,6 +51,9 @@ pub(crate) struct OriginConfig {
     pub(crate) folder: Option<PathBuf>,
     /// `http://host:port`.
     pub(crate) url: Option<String>,
+    /// Whether an HTTP server behind the gate is told who paid, by a signed `PAYMENT-CONTEXT`.
+    #[serde(default = "yes")]
+    pub(crate) payment_context: bool,
 }
 
 /// The seller.
@@ -138,6 +141,10 @@ impl Config {
 
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 4021))
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn default_network() -> String {

@@ -87,6 +87,27 @@ impl Origin {
     }
 }
 
+/// A server of its own on 127.0.0.1, not behind any gate.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    origin: Origin,
+}
+
+impl Server {
+    pub(crate) fn requests(&self) -> usize {
+        self.origin.runs()
+    }
+}
+
+/// Starts a server that answers this; the answer is told the server's authority.
+pub(crate) async fn serving(answer: impl Fn(Request<Body>, &str) -> Response<Body> + Send + Sync + 'static) -> Server {
+    let origin = Origin::new();
+    let url = origin.over_http().await;
+    let authority = url.trim_start_matches("http://").to_owned();
+    origin.behave(move |request| std::future::ready(answer(request, &authority)));
+    Server { url, origin }
+}
+
 impl Service<Request<Body>> for Origin {
     type Response = Response<Body>;
     type Error = Infallible;

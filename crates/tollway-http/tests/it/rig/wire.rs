@@ -181,7 +181,12 @@ impl Got {
     pub(crate) async fn of(response: Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
         let body = whole(body).await;
-        Self { status: parts.status.as_u16(), headers: parts.headers, cut: body.is_none(), body: body.unwrap_or_default() }
+        Self {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            cut: body.is_none(),
+            body: body.unwrap_or_default(),
+        }
     }
 
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
