@@ -66,6 +66,18 @@ pub const TABLE: &[Row] = &[
         ],
         ..NOTHING
     },
+    Row {
+        name: "tollway-bench",
+        may_use: &[
+            "tollway-core",
+            "tollway-http",
+            "tollway-ledger",
+            "tollway-protocol",
+            "tollway-signatures",
+            "tollway-store",
+        ],
+        ..NOTHING
+    },
     Row { name: "xtask", ..NOTHING },
 ];
 

@@ -51,7 +51,8 @@ async fn post_for(path: &Path, wait: Duration) -> anyhow::Result<(f64, f64, usiz
     let batches = books.batches();
     let begin = Instant::now();
     let end = begin + wait;
-    let sellers: Vec<_> = (0..SELLERS).map(|seller| tokio::spawn(sell_until(Arc::clone(&books), seller, end))).collect();
+    let sellers: Vec<_> =
+        (0..SELLERS).map(|seller| tokio::spawn(sell_until(Arc::clone(&books), seller, end))).collect();
     let mut sold = 0;
     for seller in sellers {
         sold += seller.await??;
@@ -110,7 +111,8 @@ fn delivery() -> Delivery {
 fn write_for(path: &Path, wait: Duration, group: f64, line_bytes: usize) -> anyhow::Result<f64> {
     let connection = Connection::open(path)?;
     connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-    connection.execute_batch("PRAGMA synchronous = FULL; CREATE TABLE lines (number INTEGER PRIMARY KEY, body TEXT)")?;
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; CREATE TABLE lines (number INTEGER PRIMARY KEY, body TEXT)")?;
     let line = "x".repeat(line_bytes);
     let begin = Instant::now();
     let (mut written, mut commits) = (0_u32, 0_u32);

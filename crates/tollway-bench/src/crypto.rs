@@ -33,7 +33,10 @@ pub(crate) fn measure(buyer: &Buyer) -> anyhow::Result<Costs> {
     let agents = AgentPolicy { allow_loopback_http: true, ..AgentPolicy::default() };
     let policy = || Policy::strict_payment(header::PAYMENT_SIGNATURE, false, agents);
     let (private, public) = (buyer_key(), buyer_key().public());
-    ensure!(Unverified::read(&view, &policy())?.verify(&public)?.base() == signed.base, "the base is not the signed one");
+    ensure!(
+        Unverified::read(&view, &policy())?.verify(&public)?.base() == signed.base,
+        "the base is not the signed one"
+    );
     let base = signed.base.as_bytes();
     let mut spent = [0; 3];
     let portions = 20;

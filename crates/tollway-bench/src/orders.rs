@@ -55,10 +55,6 @@ impl Orders {
         self.ends.push(self.bytes.len());
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
     pub(crate) fn get(&self, at: usize) -> Option<&[u8]> {
         let end = *self.ends.get(at)?;
         let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
@@ -174,6 +170,5 @@ mod tests {
         first.append(&second);
         let all: Vec<_> = (0..4).map(|at| first.get(at)).collect();
         assert_eq!(all, [Some(&b"one"[..]), Some(b"two"), Some(b"three"), None]);
-        assert_eq!(first.len(), 3);
     }
 }

@@ -28,7 +28,6 @@ use tollway_http::origin::Folder;
 use tollway_http::server::{ServerOptions, serve as serve_http};
 use tollway_ledger::{AgentId, AgentTerms, Books as _};
 use tollway_protocol::{Amount, Asset, Network, Price, Scale};
-use tollway_signatures::PrivateKey;
 use tollway_store::{OpenOptions, SqliteBooks};
 use tower::Layer as _;
 

@@ -27,6 +27,10 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Put a gate in front of a folder of files or an HTTP server.
     Gateway(GatewayArgs),
+    /// Read a configuration and say what it means, without starting anything.
+    Check(CheckArgs),
+    /// Say which rule decides a request, why, and what would be answered.
+    Explain(ExplainArgs),
     /// Who may buy on credit.
     Agents(AgentsArgs),
     /// The books: close a day, write bills, export, verify, reconcile.
@@ -82,6 +86,31 @@ pub(crate) struct GatewayArgs {
     /// Listen here instead of where the configuration says.
     #[arg(long)]
     pub(crate) listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Method of the request.
+    pub(crate) method: String,
+    /// Its URL, or its path on the first public URL.
+    pub(crate) url: String,
+    /// A header of the request, such as "User-Agent: GPTBot/1.2".
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+    pub(crate) headers: Vec<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -41,6 +41,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(args) => demo::run(args).await,
         Command::Gateway(args) => commands::gateway::run(args).await,
+        Command::Check(args) => commands::explain::check(&args),
+        Command::Explain(args) => commands::explain::run(&args),
         Command::Agents(args) => commands::agents::run(args).await,
         Command::Ledger(args) => commands::ledger::run(args).await,
         Command::Crawl(args) => commands::crawl::run(args).await,

@@ -2,11 +2,13 @@
 //! audience all fit decides; before all rules stands the free list, after them the request passes.
 
 mod bots;
+mod explain;
 mod pattern;
 mod reading;
 mod rule;
 
 pub use bots::is_ai_crawler;
+pub use explain::{Explanation, PassedOver, Step};
 pub use pattern::{ParsePatternError, Pattern};
 pub use reading::{PATH_MAX, Readings};
 pub use rule::{Action, Audience, Charge, Methods, Profile, Rule, TermsRef};

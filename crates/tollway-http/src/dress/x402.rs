@@ -20,7 +20,7 @@ const EXTRA_SEQUENCE: &str = "sequence";
 const EXTRA_CURRENT_OFFER: &str = "currentOffer";
 
 /// The demand for one URL, as the value of its header. The signed offer rides along where the
-/// header stays within its cap.
+/// header stays within its cap; of a URL that is too long itself, only the site is named.
 pub fn demand_header(offer: &Offer, network: &Network, url: &str, error: Option<&str>) -> String {
     let mut demand = PaymentRequired::new(ResourceInfo::at(url), vec![requirements(offer, network)]);
     demand.error = error.map(str::to_owned);
@@ -29,8 +29,9 @@ pub fn demand_header(offer: &Offer, network: &Network, url: &str, error: Option<
         OFFER_EXTENSION.to_owned(),
         json!({"info": {"jws": offer.jws()}, "schema": {"type": "object"}}),
     )]));
-    let text = demand.encode();
-    if text.len() <= limits::DEMAND_HEADER { text } else { bare.encode() }
+    let fits = |text: &String| text.len() <= limits::DEMAND_HEADER;
+    let site = || PaymentRequired { resource: ResourceInfo::at(&offer.document().seller), ..bare.clone() }.encode();
+    [&demand, &bare].into_iter().map(PaymentRequired::encode).find(fits).unwrap_or_else(site)
 }
 
 /// The signed offer inside a demand, if it carries one.

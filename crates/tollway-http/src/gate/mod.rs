@@ -22,6 +22,8 @@ pub use layer::{GateLayer, GateOptions};
 pub use receipt::sign_response;
 pub use service::Gate;
 
+pub use request::requester;
+
 pub(crate) use demand::Refused;
 pub(crate) use layer::Shared;
 pub(crate) use request::Asked;

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tollway_core::offer::Offer;
 use tollway_protocol::{Price, Refusal};
 
-const STYLE: &str = ":root{color-scheme:light dark}body{font:1.05rem/1.6 system-ui,sans-serif;max-width:38rem;margin:10vh auto;padding:0 1.25rem}h1{font-size:1.5rem;line-height:1.25}.price{font-size:2.2rem;font-weight:600;margin:.4em 0}code,pre{font:0.9em ui-monospace,monospace}pre{padding:.9em 1em;border:1px solid #8886;border-radius:.5em;overflow-x:auto}dt{opacity:.7;font-size:.9rem}dd{margin:0 0 .7em;overflow-wrap:anywhere}";
+const STYLE: &str = ":root{color-scheme:light dark}body{font:1.05rem/1.6 system-ui,sans-serif;max-width:38rem;margin:7vh auto;padding:0 1.25rem}h1{font-size:1.5rem;line-height:1.25}.price{font-size:2.2rem;font-weight:600;margin:.4em 0}code,pre{font:0.9em ui-monospace,monospace}pre{padding:.9em 1em;border:1px solid #8886;border-radius:.5em;white-space:pre-wrap;overflow-wrap:anywhere}dt{opacity:.7;font-size:.9rem}dd{margin:0 0 .7em;overflow-wrap:anywhere}";
 
 /// No script, no frame, nothing from elsewhere; the one style is named by its hash.
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {

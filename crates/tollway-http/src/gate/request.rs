@@ -47,7 +47,8 @@ impl Asked {
     }
 }
 
-fn requester(headers: &HeaderMap) -> Requester {
+/// Who asks, as far as fields tell.
+pub fn requester(headers: &HeaderMap) -> Requester {
     let pays = header::PAYMENTS.iter().any(|field| headers.contains_key(*field));
     let user_agent = headers.get(names::USER_AGENT).and_then(|value| value.to_str().ok());
     Requester {

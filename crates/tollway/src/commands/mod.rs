@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod buyer;
 pub(crate) mod crawl;
+pub(crate) mod explain;
 pub(crate) mod gateway;
 pub(crate) mod keys;
 pub(crate) mod ledger;

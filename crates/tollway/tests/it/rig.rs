@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
@@ -29,7 +30,8 @@ pub(crate) struct Said {
 /// A process that serves or loads until it is stopped. Dropped, it is killed.
 pub(crate) struct Running {
     child: Child,
-    lines: Receiver<String>,
+    /// Behind a lock for the sake of threads that share a crawler; nobody ever waits for it.
+    lines: Mutex<Receiver<String>>,
 }
 
 /// Where a shop differs from the usual one.
@@ -109,13 +111,14 @@ impl Running {
         let out = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Self { child, lines }
+        Self { child, lines: Mutex::new(lines) }
     }
 
     #[track_caller]
     fn wait_line(&mut self, ready: &str) -> String {
         loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no line `{ready}`"));
+            let line = self.lines.get_mut().unwrap().recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no line `{ready}`"));
             if let Some(rest) = line.strip_prefix(ready) {
                 return rest.to_owned();
             }
@@ -133,7 +136,7 @@ impl Running {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         assert!(self.child.wait().unwrap().success());
-        self.lines.iter().collect::<Vec<_>>().join("\n")
+        self.lines.get_mut().unwrap().iter().collect::<Vec<_>>().join("\n")
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {

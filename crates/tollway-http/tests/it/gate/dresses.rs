@@ -160,8 +160,7 @@ async fn folders_and_proxied_servers_are_sold_alike() {
         got.receipt(&sent, &rig.site, &rig.seller.key().public(), Dress::X402);
         let again = rig.send(&sent).await.unwrap();
         assert_eq!((again.status, again.body.as_ref()), (200, body.as_bytes()), "served again, not charged again");
-        let missing = rig.send(&rig.buy(Way::X402, "/open/nothing", "2")).await;
-        assert_eq!(rig.audit().await.sales, 1, "{missing:?}");
+        assert_eq!(rig.audit().await.sales, 1);
     }
 }
 

@@ -22,7 +22,9 @@ use tollway_http::endpoint::Endpoint;
 use tollway_http::gate::{Gate, GateLayer, GateOptions};
 use tollway_http::server::{ServerOptions, serve};
 use tollway_http::site::Site;
-use tollway_ledger::{AccountView, AgentId, AgentTerms, AuditReport, Books, EntryKind, Recorded, Sequence, verify_export};
+use tollway_ledger::{
+    AccountView, AgentId, AgentTerms, AuditReport, Books, EntryKind, Recorded, Sequence, verify_export,
+};
 use tollway_protocol::{Amount, Asset, Dress, Network, Price, Scale};
 use tollway_signatures::{AgentPolicy, PrivateKey};
 use tollway_store::{OpenOptions, SqliteBooks};

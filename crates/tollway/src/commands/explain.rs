@@ -1,0 +1,160 @@
+//! `tollway check` and `tollway explain`: what a configuration means, before anyone is charged.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use serde_json::{Value, json};
+use tollway_core::rules::{Action, Explanation, Readings, RuleSet, Ruling};
+use tollway_http::gate::requester;
+use tollway_http::site::{self, Site};
+use tollway_http::status::status;
+use tollway_protocol::{Dress, Refusal};
+
+use super::{say, say_json};
+use crate::cli::{CheckArgs, ExplainArgs};
+use crate::config::Config;
+use crate::keys;
+use crate::money::dollars;
+
+/// Reads everything that a start would read, and writes nothing.
+pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::read(&args.config.config)?;
+    let key = keys::read(&config.path(&config.seller.key))?;
+    if let Some(folder) = &config.origin.folder {
+        let folder = config.path(folder);
+        anyhow::ensure!(folder.is_dir(), "the origin's folder {} is not a folder", folder.display());
+    }
+    for rule in &config.rules {
+        if let Some(terms) = &rule.terms {
+            let path = config.path(terms);
+            std::fs::metadata(&path).with_context(|| format!("rule `{}`: the terms {}", rule.id, path.display()))?;
+        }
+    }
+    let rules = rules(&config)?;
+    let lines: Vec<Value> = rules.rules().iter().map(|rule| json!({"id": rule.id, "path": rule.pattern.as_str(), "methods": rule.methods.names(), "audience": rule.audience.as_str(), "what": what(&rule.action)})).collect();
+    if args.json {
+        say_json(
+            &json!({"sites": config.public_urls, "seller_key": key.public().thumbprint().to_string(), "rules": lines}),
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    say(format_args!("{} is understood", args.config.config.display()));
+    for rule in rules.rules() {
+        say(format_args!(
+            "  {:<16} {:<28} {:<9} {}",
+            rule.id,
+            rule.pattern.as_str(),
+            rule.audience.as_str(),
+            what(&rule.action)
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Explains one request.
+pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::read(&args.config.config)?;
+    let headers = headers(&args.headers)?;
+    let sites = config.sites()?;
+    let uri: Uri = args.url.parse().with_context(|| format!("`{}` is no URL", args.url))?;
+    let site = match uri.authority() {
+        None => Ok(&sites[0]),
+        Some(_) => site::pick(&sites, &uri, &HeaderMap::new()),
+    };
+    let told = site.and_then(|site| {
+        let readings = Readings::of(uri.path())?;
+        Ok((site, rules_of(&config).explain(&readings, &args.method, requester(&headers))))
+    });
+    let (site, told) = match told {
+        Ok(told) => told,
+        Err(refusal) => return refused(&refusal, args.json),
+    };
+    if args.json {
+        say_json(&as_json(site, &told))?
+    } else {
+        print(site, &told)
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn refused(refusal: &Refusal, json: bool) -> anyhow::Result<ExitCode> {
+    let code = status(refusal.reason, Dress::X402).as_u16();
+    if json {
+        say_json(&json!({"answer": code, "reason": refusal.reason.code(), "detail": refusal.detail}))?;
+    } else {
+        say(format_args!("answer    {code} {}: {}", refusal.reason.code(), refusal.detail));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rules(config: &Config) -> anyhow::Result<RuleSet> {
+    let rules = config.rules.iter().map(|rule| rule.rule(None)).collect::<anyhow::Result<Vec<_>>>()?;
+    let free = config.free.iter().map(|text| text.parse().with_context(|| format!("free path `{text}`")));
+    Ok(RuleSet::new(free.collect::<anyhow::Result<_>>()?, rules))
+}
+
+/// The rules of a configuration that was read: they were checked then.
+fn rules_of(config: &Config) -> RuleSet {
+    rules(config).expect("a configuration that was read has sound rules")
+}
+
+fn headers(lines: &[String]) -> anyhow::Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let (name, value) =
+            line.split_once(':').with_context(|| format!("`{line}` is no header such as \"Name: value\""))?;
+        let name: HeaderName = name.trim().parse().with_context(|| format!("`{name}` is no header name"))?;
+        headers.append(name, HeaderValue::from_str(value.trim()).context("a header's value is ASCII")?);
+    }
+    Ok(headers)
+}
+
+fn what(action: &Action) -> String {
+    match action {
+        Action::Charge(charge) => format!("{} a request", dollars(charge.price.amount)),
+        Action::Allow => "free".to_owned(),
+        Action::Block => "blocked".to_owned(),
+    }
+}
+
+/// What an unpaid request would be answered.
+fn answer(told: &Explanation) -> (u16, String) {
+    match &told.ruling {
+        Err(refusal) => {
+            (status(refusal.reason, Dress::X402).as_u16(), format!("{}: {}", refusal.reason.code(), refusal.detail))
+        }
+        Ok(Ruling::Pass) => (200, "passes on, no rule speaks of it".to_owned()),
+        Ok(Ruling::Allow) => (200, "passes on, free".to_owned()),
+        Ok(Ruling::Block(rule)) => (403, format!("rule `{}` blocks it", rule.id)),
+        Ok(Ruling::Charge(rule)) => (402, format!("rule `{}` asks {}", rule.id, what(&rule.action))),
+    }
+}
+
+fn as_json(site: &Site, told: &Explanation) -> Value {
+    let (code, words) = answer(told);
+    let steps: Vec<Value> = told
+        .steps
+        .iter()
+        .map(|step| json!({"rule": step.rule, "decides": step.passed_over.is_none(), "differs_in": step.passed_over.map(|why| why.as_str())}))
+        .collect();
+    json!({"site": site.origin(), "readings": told.readings, "free": told.free, "rules": steps, "answer": code, "why": words})
+}
+
+fn print(site: &Site, told: &Explanation) {
+    say(format_args!("site      {}", site.origin()));
+    for (number, reading) in told.readings.iter().enumerate() {
+        say(format_args!("{:<9} {reading}", if number == 0 { "path" } else { "or read" }));
+    }
+    if let Some(pattern) = &told.free {
+        say(format_args!("free      by `{pattern}` of the free list; no rule is asked"));
+    }
+    for step in &told.steps {
+        match step.passed_over {
+            Some(why) => say(format_args!("rule      {:<16} no, {} differs", step.rule, why.as_str())),
+            None => say(format_args!("rule      {:<16} decides", step.rule)),
+        }
+    }
+    let (code, words) = answer(told);
+    say(format_args!("answer    {code} {words}"));
+}
