@@ -1,5 +1,6 @@
 // Plain HTTP/1.1 on loopback: one request, and the server of an agent's own key directory (Web Bot Auth).
 
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer, request } from "node:http";
 import { b64url, contentDigest, signMessage, thumbprint } from "./signatures.mjs";
@@ -61,4 +62,4 @@ function directoryFields(origin, key, x, body) {
 }
 
 /** 24 random bytes as text. */
-export const nonce = () => b64url(crypto.getRandomValues(new Uint8Array(24)));
+export const nonce = () => b64url(randomBytes(24));

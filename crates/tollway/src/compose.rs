@@ -13,7 +13,7 @@ use tollway_http::gate::{GateLayer, GateOptions};
 use tollway_http::key_directory::{DirectoryOptions, KeyDirectory};
 use tollway_http::origin::{Folder, Proxy};
 use tollway_ledger::{Books, DocumentKind, Hash};
-use tollway_protocol::{Asset, Scale};
+use tollway_protocol::{Amount, Asset, Scale};
 use tollway_signatures::PrivateKey;
 use tollway_store::{OpenOptions, SqliteBooks};
 use tower::Layer as _;
@@ -92,9 +92,11 @@ async fn seller(
 }
 
 fn starter(agents: &AgentsConfig) -> Option<StarterCredit> {
-    let credit = agents.starter_credit.as_ref()?;
+    if agents.starter_credit.is_none() && !agents.self_registration {
+        return None;
+    }
     Some(StarterCredit {
-        limit: credit.0.amount,
+        limit: agents.starter_credit.as_ref().map_or(Amount::ZERO, |credit| credit.0.amount),
         daily_budget: agents.starter_daily_budget.as_ref().map(|budget| budget.0.amount),
         accounts_per_hour: agents.starter_accounts_per_hour.unwrap_or(100),
     })

@@ -106,6 +106,21 @@ impl Seller {
         Ok(())
     }
 
+    /// Opens an account for an agent that asks for one and has proved its key; says whether it is
+    /// new. What it may owe is the starter credit, which may be nothing until the seller raises it.
+    ///
+    /// # Errors
+    /// `agent_not_registered` where agents do not register themselves, `too_many_requests`, or the
+    /// books' reason.
+    pub async fn register(&self, agent: &AgentId, now: u64) -> Result<bool, Refusal> {
+        if self.shared.parts.starter.is_none() {
+            return Err(Refusal::new(Reason::AgentNotRegistered, "accounts are opened by the seller here"));
+        }
+        let known = self.books().account(agent, now).await.map_err(|error| unavailable(&error))?;
+        self.open_account(agent, now).await?;
+        Ok(known.is_none())
+    }
+
     /// Files the agent's key and the offer in the books, once each, so that every later line can
     /// be proved by reference to them.
     pub(crate) async fn file_evidence(&self, key: &PublicKey, offer: &Offer, now: u64) -> Result<(), Refusal> {

@@ -26,4 +26,4 @@ pub use request::requester;
 
 pub(crate) use demand::Refused;
 pub(crate) use layer::Shared;
-pub(crate) use request::Asked;
+pub(crate) use request::{Asked, has_body};

@@ -14,7 +14,7 @@ use tollway_signatures::Policy;
 use super::reply::private;
 use crate::body::Body;
 use crate::dress;
-use crate::gate::{Asked, Shared};
+use crate::gate::{Asked, Shared, has_body};
 
 const JSON: &str = "application/json";
 const JSONL: &str = "application/jsonl";
@@ -28,6 +28,19 @@ pub(super) async fn account(shared: &Shared, asked: &Asked, parts: &Parts) -> Re
     let view = seller.books().account(&agent, seller.now()).await.map_err(unavailable)?;
     let view = view.ok_or_else(|| Refusal::new(Reason::AgentNotRegistered, "this agent has no account here"))?;
     Ok(private(shared, asked.view(&parts.method, &parts.headers), JSON, to_json(&view)))
+}
+
+/// Opens an account: the request's signature has proved that the caller controls its directory.
+pub(super) async fn register(shared: &Shared, asked: &Asked, parts: &Parts) -> Result<Response<Body>, Refusal> {
+    if has_body(parts) {
+        return Err(Refusal::new(Reason::BodyTooLarge, "an account is asked for without a body"));
+    }
+    let agent = caller(shared, asked, parts).await?;
+    let seller = &shared.seller;
+    let new = seller.register(&agent, seller.now()).await?;
+    let view = seller.books().account(&agent, seller.now()).await.map_err(unavailable)?;
+    let body = json!({"account": view, "new": new}).to_string();
+    Ok(private(shared, asked.view(&parts.method, &parts.headers), JSON, body))
 }
 
 /// What became of a commitment, with its receipt.

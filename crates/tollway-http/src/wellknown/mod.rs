@@ -1,5 +1,6 @@
 //! What a seller publishes about itself under `/.well-known/`: its key directory, its offers and
-//! terms for everyone, and for each agent its own account, commitments and statements. Reserved:
+//! terms for everyone, and for each agent its own account (which it may open by itself where the
+//! seller allows it), commitments and statements. Reserved:
 //! nothing below these paths is ever forwarded.
 
 mod account;
@@ -41,16 +42,19 @@ fn is_reserved(path: &str) -> bool {
 
 /// Answers a request for the seller itself.
 pub(crate) async fn answer(shared: &Shared, asked: &Arc<Asked>, parts: &Parts) -> Result<Response<Body>, Refusal> {
+    let path = asked.path.plain();
+    let words: Vec<&str> = path.strip_prefix(PREFIX).unwrap_or_default().split('/').collect();
+    if parts.method == Method::POST && words == ["agents"] {
+        return account::register(shared, asked, parts).await;
+    }
     if parts.method != Method::GET && parts.method != Method::HEAD {
         return Err(Refusal::new(Reason::MethodNotAllowed, "the seller's own documents are read with GET"));
     }
-    let path = asked.path.plain();
     if path == DIRECTORY_PATH {
         let seller = &shared.seller;
         let site = &asked.site;
         return Ok(directory_response(&[seller.key()], site.authority(), site.scheme(), seller.now()).map(full));
     }
-    let words: Vec<&str> = path.strip_prefix(PREFIX).unwrap_or_default().split('/').collect();
     let found = match words.as_slice() {
         ["offers", id] => documents::offer(shared, id).await,
         ["terms", hash] => documents::terms(shared, hash).await,

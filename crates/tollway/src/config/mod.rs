@@ -84,6 +84,10 @@ pub(crate) struct AgentsConfig {
     /// Look up agents on loopback addresses, over plain http: for trials on one machine only.
     #[serde(default)]
     pub(crate) allow_loopback: bool,
+    /// Whether agents may open accounts by themselves, by proof of their key directory. With no
+    /// starter credit such an account buys nothing until its limit is raised.
+    #[serde(default)]
+    pub(crate) self_registration: bool,
     /// Credit of an agent nobody has registered; none is given unless this is set.
     pub(crate) starter_credit: Option<ConfigPrice>,
     /// Budget a day of such an agent.

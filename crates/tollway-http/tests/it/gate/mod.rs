@@ -3,3 +3,5 @@
 #![allow(clippy::unwrap_used, reason = "fixtures that cannot be set up fail their test")]
 
 mod dresses;
+mod payments;
+mod refusals;

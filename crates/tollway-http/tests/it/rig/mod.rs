@@ -336,6 +336,11 @@ impl Rig {
         report
     }
 
+    /// The last place of the journal.
+    pub(crate) async fn books_head(&self) -> u64 {
+        self.books.head().await.unwrap().0.get()
+    }
+
     /// The body of the journal's last entry.
     pub(crate) async fn last_body(&self) -> serde_json::Value {
         serde_json::from_str(&self.entries().await.last().unwrap().body).unwrap()
