@@ -104,5 +104,4 @@ if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except (Fault, OSError, subprocess.SubprocessError) as fault:
-        say(f"FAULT {fault}")
-        sys.exit(1)
+        sys.exit(f"FAULT {fault}")

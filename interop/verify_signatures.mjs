@@ -3,10 +3,10 @@
 // Prints one line per check; the first one that fails ends it.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DRESSES, checkSigned, commitmentId, newAgent, plainRequest, promiseRequest, readDemand, readSeller } from "./client/crawler.mjs";
+import { canonical, checkBooks, readExport } from "./client/books.mjs";
 import { send } from "./client/http.mjs";
 import { json, run, scratch, start } from "./client/program.mjs";
 import { b64url, sha256, thumbprint, verifyBytes, verifyJws } from "./client/signatures.mjs";
@@ -84,9 +84,9 @@ function checkKeyDocuments(bodies, keys) {
 /** One purchase, from the demand to the signed answer. */
 async function buy(agent, seller, dress) {
   const url = seller.origin + PAGE;
-  const demand = await readDemand(agent, seller, url);
+  const demand = await readDemand(agent, seller, { url });
   say(`offer ${demand.id}: signed by the seller, in its window, its terms by hash`);
-  const request = promiseRequest(agent, dress, demand, url);
+  const request = promiseRequest(agent, dress, demand, { url });
   const answer = await send(request);
   assert.equal(answer.status, 200, answer.body.toString());
   checkSigned(seller, answer, dress.receiptFields);
@@ -140,18 +140,6 @@ function checkOwnLine(folder, dress, { request, receipt }) {
   assert.ok(request.headers.signature.endsWith(`=:${signature}:`));
   assert.deepEqual([line.id, line.sequence, line.price_proof], [receipt.id, receipt.sequence, dress.proof]);
   say(`books: one line for it, ${line.price_proof}`);
-  execFileSync("python3", [join(import.meta.dirname ?? "interop", "verify_export.py"), out], { stdio: "pipe", timeout: 60_000 });
+  checkBooks(out);
   say("books: verify_export.py agrees");
-}
-
-function readExport(file) {
-  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
-  return lines.map((line) => JSON.parse(line).body);
-}
-
-/** RFC 8785 for what the journal holds: objects, strings, whole numbers, booleans. */
-function canonical(value) {
-  if (typeof value !== "object") return JSON.stringify(value);
-  const pairs = Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`);
-  return `{${pairs.join(",")}}`;
 }

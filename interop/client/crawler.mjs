@@ -86,8 +86,8 @@ export async function newAgent() {
 }
 
 /** Asks without paying; the demand in all its dresses, its offer verified. */
-export async function readDemand(agent, seller, url) {
-  const answer = await send({ url, headers: { "signature-agent": `sig1="${agent.origin}"` } });
+export async function readDemand(agent, seller, { method, url }) {
+  const answer = await send({ method, url, headers: { "signature-agent": `sig1="${agent.origin}"` } });
   assert.equal(answer.status, 402);
   assert.equal(answer.headers["cache-control"], "no-store");
   const required = fromBase64(answer.headers["payment-required"]);
@@ -110,17 +110,20 @@ async function readOffer(seller, id) {
   const now = Date.now() / 1000;
   assert.deepEqual([offer.version, offer.seller], [1, seller.origin]);
   assert.ok(offer.not_before <= now && now < offer.not_after, "the offer is not in its window");
-  const terms = await send({ url: offer.terms.url });
-  assert.equal(b64url(sha256(terms.body)), offer.terms.hash, "the terms are not those of the offer");
+  if (offer.terms) {
+    const terms = await send({ url: offer.terms.url });
+    assert.equal(b64url(sha256(terms.body)), offer.terms.hash, "the terms are not those of the offer");
+  }
   return { jws, offer };
 }
 
 /** A signed request that promises to pay, and the id that its promise will have. */
-export function promiseRequest(agent, dress, demand, url) {
+export function promiseRequest(agent, dress, demand, { method = "GET", url, body }) {
   const [field, value] = dress.promise(demand);
   const headers = { "signature-agent": dress.agentField(agent.origin), [field]: value };
-  const covered = [...dress.covered, `"${field}"`];
-  return signed(agent, { method: "GET", url, headers }, { ...dress, covered });
+  if (body) headers["content-digest"] = contentDigest(body);
+  const covered = [...dress.covered, `"${field}"`, ...(body ? ['"content-digest"'] : [])];
+  return signed(agent, { method, url, headers, body }, { ...dress, covered });
 }
 
 /** A signed request that promises nothing. */

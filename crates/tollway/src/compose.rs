@@ -27,13 +27,17 @@ pub(crate) struct Gateway {
     pub(crate) endpoint: Arc<dyn Endpoint>,
     /// The seller's engine.
     pub(crate) seller: Seller,
+    /// Its counters.
+    pub(crate) gate: GateLayer,
+    /// The books, for their own figures.
+    pub(crate) books: Arc<SqliteBooks>,
 }
 
 /// Builds a gateway.
 pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Gateway> {
     let key = Arc::new(keys::read(&config.path(&config.seller.key))?);
     let books = Arc::new(open_books(config)?);
-    let seller = seller(config, key, books, clock).await?;
+    let seller = seller(config, key, Arc::clone(&books) as Arc<dyn Books>, clock).await?;
     // A folder reads no headers; telling it who paid would be a signature for nothing.
     let payment_context = config.origin.payment_context && config.origin.url.is_some();
     let options = GateOptions { payment_context, ..GateOptions::default() };
@@ -47,7 +51,7 @@ pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::R
         (None, Some(url)) => Arc::new(gate.layer(Proxy::new(url)?)),
         (None, None) => unreachable!("the configuration was checked"),
     };
-    Ok(Gateway { endpoint, seller })
+    Ok(Gateway { endpoint, seller, gate, books })
 }
 
 /// Opens the seller's books, making them where there are none.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tollway_core::seller::Seller;
 
 use super::answers::Answers;
+use super::counters::Counters;
 use super::service::Gate;
 use crate::endpoint::Endpoint;
 use crate::site::Site;
@@ -50,13 +51,22 @@ pub(crate) struct Shared {
     pub(crate) sites: Vec<Site>,
     pub(crate) options: GateOptions,
     pub(crate) answers: Answers,
+    pub(crate) counters: Counters,
 }
 
 impl GateLayer {
     /// A gate of this seller for these sites.
     pub fn new(seller: Seller, sites: Vec<Site>, options: GateOptions) -> Self {
-        let shared = Shared { seller, sites, options, answers: Answers::default() };
+        let counters = Counters::new(seller.rules());
+        let shared = Shared { seller, sites, options, answers: Answers::default(), counters };
         Self { shared: Arc::new(shared) }
+    }
+}
+
+impl GateLayer {
+    /// What its gates have answered so far.
+    pub fn counters(&self) -> &Counters {
+        &self.shared.counters
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod answers;
 mod context;
+mod counters;
 mod delivered;
 mod demand;
 mod layer;
@@ -18,6 +19,7 @@ mod sell;
 mod service;
 
 pub use context::PaidBy;
+pub use counters::{Counters, Outcome};
 pub use layer::{GateLayer, GateOptions};
 pub use receipt::sign_response;
 pub use service::Gate;

@@ -9,6 +9,7 @@ use tollway_protocol::{Reason, Refusal, header};
 use tollway_signatures::digest;
 
 use super::answers::Answer;
+use super::counters::Outcome;
 use super::request::Asked;
 use super::sell::{Head, insert, validator};
 use super::service::{Gate, with_body};
@@ -23,6 +24,7 @@ impl Gate {
         request: Request<Bytes>,
     ) -> Result<Response<Body>, Refusal> {
         Seller::expect_sold(&known.recorded)?;
+        self.shared.counters.count(Some(&known.recorded.rule), Outcome::Replayed);
         let head = Head { method: request.method().clone(), headers: request.headers().clone() };
         let receipt = self.shared.seller.receipt_again(&known.recorded);
         let again = match known.replay {

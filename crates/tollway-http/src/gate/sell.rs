@@ -14,6 +14,7 @@ use tollway_signatures::digest;
 
 use super::answers::Answer;
 use super::context::PaidBy;
+use super::counters::Outcome;
 use super::delivered::Delivered;
 use super::receipt::{Answered, write_receipt};
 use super::request::{Asked, is_safe};
@@ -52,6 +53,7 @@ impl Gate {
         };
         if !response.status().is_success() {
             // Errors, redirects and 304 are passed on and cost nothing.
+            self.shared.counters.count(Some(&verified.rule().id), Outcome::Released);
             verified.release().await?;
             let mut response = response;
             keep_private(response.headers_mut());
@@ -93,7 +95,7 @@ impl Gate {
             bytes: u64::try_from(body.len()).ok(),
         };
         let keep = served.verified.rule().charge_terms().is_some_and(|charge| !charge.live && charge.re_serves > 0);
-        let receipt = settle(served.verified, delivery).await?;
+        let receipt = self.settle(served.verified, delivery).await?;
         if keep && served.head.method == http::Method::GET {
             let answer = Answer { status: parts.status, headers: parts.headers.clone(), body: body.clone() };
             self.shared.answers.keep(receipt.id, answer, self.shared.seller.now());
@@ -111,13 +113,25 @@ impl Gate {
             digest: None,
             bytes: response.body().size_hint().exact(),
         };
-        let receipt = settle(served.verified, delivery).await?;
+        let receipt = self.settle(served.verified, delivery).await?;
         let seller = self.shared.seller.clone();
         let id = receipt.id;
         let mut response = response.map(|body| boxed(Delivered::new(body, seller, id)));
         // What the upstream says of its own bytes is not ours to sign.
         response.headers_mut().remove(header::CONTENT_DIGEST);
         Ok(self.finish(response, &receipt, &served.asked, &served.head))
+    }
+
+    /// Posts in a task of its own, which a dropped connection cannot cancel.
+    async fn settle(&self, verified: Verified, delivery: Delivery) -> Result<Receipt, Refusal> {
+        let shared = Arc::clone(&self.shared);
+        let settling = async move {
+            let rule = verified.rule().id.clone();
+            let receipt = verified.settle(delivery).await?;
+            shared.counters.count(Some(&rule), Outcome::Sold(receipt.amount));
+            Ok(receipt)
+        };
+        finished(tokio::spawn(settling).await)
     }
 
     /// Puts the receipt, the seller's signature and the caching rules on a paid answer.
@@ -153,11 +167,6 @@ struct Served {
     verified: Verified,
     asked: Arc<Asked>,
     head: Head,
-}
-
-/// Posts in a task of its own, which a dropped connection cannot cancel.
-async fn settle(verified: Verified, delivery: Delivery) -> Result<Receipt, Refusal> {
-    finished(tokio::spawn(verified.settle(delivery)).await)
 }
 
 fn finished<T>(joined: Result<Result<T, Refusal>, tokio::task::JoinError>) -> Result<T, Refusal> {

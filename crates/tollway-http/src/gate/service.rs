@@ -18,6 +18,7 @@ use tollway_signatures::{Policy, digest};
 use tower::Service;
 
 use super::context::PaidBy;
+use super::counters::Outcome;
 use super::demand::{Refused, Terms, VARY_ON};
 use super::layer::Shared;
 use super::page;
@@ -60,10 +61,16 @@ impl Gate {
     async fn answer(self, request: Request<Body>) -> Response<Body> {
         let dress = dress::intended(request.headers());
         let (parts, body) = request.into_parts();
-        match self.route(parts, body, dress).await {
+        match self.clone().route(parts, body, dress).await {
             Ok(response) => response,
-            Err(refusal) => Refused { refusal, dress, terms: None }.into_response(),
+            Err(refusal) => self.refused(None, refusal, dress),
         }
+    }
+
+    /// Refuses without an offer.
+    fn refused(&self, rule: Option<&str>, refusal: Refusal, dress: Dress) -> Response<Body> {
+        self.shared.counters.count(rule, Outcome::Refused(refusal.reason));
+        Refused { refusal, dress, terms: None }.into_response()
     }
 
     /// Which rule decides; what no rule speaks of passes untouched.
@@ -75,13 +82,17 @@ impl Gate {
         let ruling = self.shared.seller.rules().decide(&asked.path, parts.method.as_str(), asked.who)?;
         match ruling {
             Ruling::Pass | Ruling::Allow => Ok(self.pass(&asked, parts, body).await),
-            Ruling::Block(_) => Err(Refusal::new(Reason::RuleBlocks, "this resource is not served to this requester")),
+            Ruling::Block(rule) => {
+                let refusal = Refusal::new(Reason::RuleBlocks, "this resource is not served to this requester");
+                Ok(self.refused(Some(&rule.id), refusal, dress))
+            }
             Ruling::Charge(rule) => Ok(self.charge(&rule, &asked, parts, body, dress).await),
         }
     }
 
     /// A free request. Where a rule prices the same resource for others, no shared cache may keep it.
     async fn pass(self, asked: &Asked, parts: Parts, body: Body) -> Response<Body> {
+        self.shared.counters.count(None, Outcome::Passed);
         let guarded = self.shared.seller.rules().guards(asked.path.plain());
         let mut response = self.upstream(Request::from_parts(parts, body)).await;
         if guarded {
@@ -105,13 +116,16 @@ impl Gate {
         let now = seller.now();
         let (Some(charge), Some(offer)) = (rule.charge_terms(), seller.offer(&rule.id, now)) else {
             let refusal = Refusal::new(Reason::Internal, "a charging rule has no offer");
-            return Refused { refusal, dress, terms: None }.into_response();
+            return self.refused(Some(&rule.id), refusal, dress);
         };
         let person = page::is_wanted(&parts.headers);
         let terms = Terms { seller: &seller, offer: &offer, charge, url: &asked.url, person };
-        match self.purchase(rule, asked, parts, body).await {
+        match self.clone().purchase(rule, asked, parts, body).await {
             Ok(response) => response,
-            Err(refusal) => Refused { refusal, dress, terms: Some(terms) }.into_response(),
+            Err(refusal) => {
+                self.shared.counters.count(Some(&rule.id), Outcome::Refused(refusal.reason));
+                Refused { refusal, dress, terms: Some(terms) }.into_response()
+            }
         }
     }
 

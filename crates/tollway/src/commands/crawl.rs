@@ -27,8 +27,9 @@ pub(crate) async fn run(args: CrawlArgs) -> anyhow::Result<ExitCode> {
     };
     let payer = Arc::new(payer(keys::read(&args.buyer.key)?, options)?);
     let (cancel, cancelled) = watch::channel(false);
+    let stopped = stop_signal();
     tokio::spawn(async move {
-        stop_signal().await;
+        stopped.await;
         cancel.send_replace(true);
     });
     let progress: Arc<dyn Progress> = if args.json { Arc::new(Silent) } else { Arc::new(Bar::new()) };

@@ -20,31 +20,44 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     let listen = args.listen.unwrap_or(config.listen);
     let gateway = compose::gateway(&config, Arc::new(SystemClock)).await?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let stopped = stop_signal();
     announce(&config, &gateway, &listener)?;
+    let metrics = match &config.metrics {
+        Some(metrics) => Some(tokio::spawn(super::metrics::serve_metrics(metrics.listen, &gateway).await?)),
+        None => None,
+    };
     let janitor = tokio::spawn(expire_claims(gateway.seller.clone()));
-    serve(listener, gateway.endpoint, ServerOptions::default(), stop_signal()).await?;
+    serve(listener, gateway.endpoint, ServerOptions::default(), stopped).await?;
     janitor.abort();
+    if let Some(metrics) = metrics {
+        metrics.abort();
+    }
     say("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ends at ctrl-c or SIGTERM.
-pub(crate) async fn stop_signal() {
-    let interrupted = tokio::signal::ctrl_c();
+/// Ends at ctrl-c or SIGTERM. Signals are caught from the call on, not only once it is waited for:
+/// whoever was told that the program listens may stop it at once.
+pub(crate) fn stop_signal() -> impl Future<Output = ()> {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupted => {}
-                _ = terminated.recv() => {}
+    let (interrupted, terminated) = {
+        use tokio::signal::unix::{Signal, SignalKind, signal};
+        let ended = |caught: std::io::Result<Signal>| async move {
+            match caught {
+                Ok(mut signal) => drop(signal.recv().await),
+                // Without signals it serves until it is killed.
+                Err(_) => std::future::pending().await,
             }
-            return;
+        };
+        (ended(signal(SignalKind::interrupt())), ended(signal(SignalKind::terminate())))
+    };
+    #[cfg(not(unix))]
+    let (interrupted, terminated) = (tokio::signal::ctrl_c(), std::future::pending::<()>());
+    async move {
+        tokio::select! {
+            _ = interrupted => {}
+            () = terminated => {}
         }
-    }
-    if interrupted.await.is_err() {
-        // Without signals it serves until it is killed.
-        std::future::pending::<()>().await;
     }
 }
 

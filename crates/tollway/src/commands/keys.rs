@@ -40,8 +40,9 @@ pub(crate) async fn run(args: KeysArgs) -> anyhow::Result<ExitCode> {
                 Some(url) => url.parse::<Site>()?,
                 None => format!("http://{}", listener.local_addr()?).parse()?,
             };
+            let stopped = stop_signal();
             say(format_args!("serving {}{DIRECTORY_PATH}", site.origin()));
-            serve(listener, endpoint(keys, site), ServerOptions::default(), stop_signal()).await?;
+            serve(listener, endpoint(keys, site), ServerOptions::default(), stopped).await?;
         }
     }
     Ok(ExitCode::SUCCESS)

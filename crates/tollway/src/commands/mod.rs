@@ -9,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod ledger;
 mod ledger_audit;
 mod ledger_csv;
+mod metrics;
 pub(crate) mod statement;
 
 pub(crate) use ledger_audit::{KnownKeys, buyer_lines, seller_lines};

@@ -32,6 +32,8 @@ pub(crate) struct Config {
     /// Who may buy.
     #[serde(default)]
     pub(crate) agents: AgentsConfig,
+    /// Where counts and health are shown, on an address of its own.
+    pub(crate) metrics: Option<MetricsConfig>,
     /// Paths that are free beside the built-in ones.
     #[serde(default)]
     pub(crate) free: Vec<String>,
@@ -75,6 +77,14 @@ pub(crate) struct BooksConfig {
     pub(crate) path: PathBuf,
     /// Nonces remembered at once.
     pub(crate) nonce_capacity: Option<u64>,
+}
+
+/// Counts and health.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MetricsConfig {
+    /// Where `/metrics`, `/health` and `/ready` are served.
+    pub(crate) listen: SocketAddr,
 }
 
 /// Agents.

@@ -1,0 +1,63 @@
+//! `/metrics`, `/health` and `/ready`, on an address of their own: nothing of the public site.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use tokio::net::TcpListener;
+use tollway_http::body::{Body, full};
+use tollway_http::gate::GateLayer;
+use tollway_http::server::{ServerOptions, serve};
+use tollway_ledger::Books;
+use tollway_store::SqliteBooks;
+use tower::service_fn;
+
+use crate::compose::Gateway;
+
+/// Binds the address; the future that comes back serves it until it is dropped.
+pub(super) async fn serve_metrics(
+    listen: SocketAddr,
+    gateway: &Gateway,
+) -> anyhow::Result<impl Future<Output = std::io::Result<()>> + Send + use<>> {
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("[metrics] cannot listen on {listen}"))?;
+    let (gate, books) = (gateway.gate.clone(), Arc::clone(&gateway.books));
+    let endpoint = service_fn(move |request: Request<Body>| {
+        let (gate, books) = (gate.clone(), Arc::clone(&books));
+        async move { Ok(answer(request.uri().path(), &gate, &books).await) }
+    });
+    let options = ServerOptions { connections_max: 64, ..ServerOptions::default() };
+    Ok(serve(listener, Arc::new(endpoint), options, std::future::pending()))
+}
+
+async fn answer(path: &str, gate: &GateLayer, books: &SqliteBooks) -> Response<Body> {
+    match path {
+        "/metrics" => text(StatusCode::OK, metrics(gate, books)),
+        "/health" => text(StatusCode::OK, "ok\n".to_owned()),
+        "/ready" => match books.head().await {
+            Ok(_) => text(StatusCode::OK, "ready\n".to_owned()),
+            Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", error.reason().code())),
+        },
+        _ => text(StatusCode::NOT_FOUND, "/metrics, /health, /ready\n".to_owned()),
+    }
+}
+
+fn metrics(gate: &GateLayer, books: &SqliteBooks) -> String {
+    let mut text = gate.counters().to_prometheus();
+    for (name, help, value) in [
+        ("tollway_books_postings_total", "Sales posted by this process.", books.postings()),
+        ("tollway_books_commits_total", "Durable writes of this process.", books.batches()),
+    ] {
+        text.push_str(&format!("# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n"));
+    }
+    text
+}
+
+fn text(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(full(body));
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, plain);
+    response
+}
