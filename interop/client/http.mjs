@@ -61,5 +61,15 @@ function directoryFields(origin, key, x, body) {
   return { ...headers, "signature-input": signed.input, signature: signed.signature };
 }
 
+/** A port that was free a moment ago. */
+export async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
 /** 24 random bytes as text. */
 export const nonce = () => b64url(randomBytes(24));

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use parking_lot::RwLock;
 use tollway_core::clock::Clock;
 use tollway_core::offer::{LIFETIME_MAX, OfferPress, RulesVersion};
 use tollway_core::rules::{RuleSet, TermsRef};
 use tollway_core::seller::{Seller, SellerParts, StarterCredit};
-use tollway_http::endpoint::Endpoint;
+use tollway_http::endpoint::{Endpoint, Exchangeable};
 use tollway_http::gate::{GateLayer, GateOptions};
 use tollway_http::key_directory::{DirectoryOptions, KeyDirectory};
 use tollway_http::origin::{Folder, Proxy};
@@ -21,16 +22,22 @@ use tower::Layer as _;
 use crate::config::{AgentsConfig, Config};
 use crate::keys;
 
-/// A gateway's parts, ready to serve.
+/// A gateway, ready to serve.
 pub(crate) struct Gateway {
-    /// Gate and upstream.
-    pub(crate) endpoint: Arc<dyn Endpoint>,
-    /// The seller's engine.
-    pub(crate) seller: Seller,
-    /// Its counters.
-    pub(crate) gate: GateLayer,
+    /// Gate and upstream; exchanged when the rules change.
+    pub(crate) endpoint: Arc<Exchangeable>,
     /// The books, for their own figures.
     pub(crate) books: Arc<SqliteBooks>,
+    current: RwLock<Current>,
+}
+
+/// What a change of rules makes anew.
+#[derive(Clone)]
+pub(crate) struct Current {
+    /// The seller's engine.
+    pub(crate) seller: Seller,
+    /// The gate, for its counters.
+    pub(crate) gate: GateLayer,
 }
 
 /// Builds a gateway.
@@ -38,6 +45,34 @@ pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::R
     let key = Arc::new(keys::read(&config.path(&config.seller.key))?);
     let books = Arc::new(open_books(config)?);
     let seller = seller(config, key, Arc::clone(&books) as Arc<dyn Books>, clock).await?;
+    let (endpoint, gate) = gated(config, &seller)?;
+    let endpoint = Arc::new(Exchangeable::new(endpoint));
+    Ok(Gateway { endpoint, books, current: RwLock::new(Current { seller, gate }) })
+}
+
+impl Gateway {
+    /// Engine and gate as they are now.
+    pub(crate) fn current(&self) -> Current {
+        self.current.read().clone()
+    }
+
+    /// Takes the rules, origin, sites and starter credit of another configuration. It is taken
+    /// whole or not at all; requests under way finish under the old rules.
+    pub(crate) async fn reload(&self, config: &Config) -> anyhow::Result<()> {
+        let Current { seller, .. } = self.current();
+        let now = seller.now();
+        let rules = rules(config, seller.books(), seller.origin(), now).await?;
+        let press = press(&rules, seller.books(), seller.origin(), &seller.shared_key(), now).await?;
+        let seller = seller.with_rules(rules, press, starter(&config.agents));
+        let (endpoint, gate) = gated(config, &seller)?;
+        *self.current.write() = Current { seller, gate };
+        self.endpoint.exchange(endpoint);
+        Ok(())
+    }
+}
+
+/// The gate of a seller in front of the configured upstream.
+fn gated(config: &Config, seller: &Seller) -> anyhow::Result<(Arc<dyn Endpoint>, GateLayer)> {
     // A folder reads no headers; telling it who paid would be a signature for nothing.
     let payment_context = config.origin.payment_context && config.origin.url.is_some();
     let options = GateOptions { payment_context, ..GateOptions::default() };
@@ -51,7 +86,7 @@ pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::R
         (None, Some(url)) => Arc::new(gate.layer(Proxy::new(url)?)),
         (None, None) => unreachable!("the configuration was checked"),
     };
-    Ok(Gateway { endpoint, seller, gate, books })
+    Ok((endpoint, gate))
 }
 
 /// Opens the seller's books, making them where there are none.

@@ -69,7 +69,7 @@ impl Seller {
     /// A refusal with its reason; nothing is held and nothing was written.
     pub async fn admit(&self, purchase: &Purchase, now: u64) -> Result<Admission, Refusal> {
         let id = commitment_id(&purchase.identified);
-        let flight = match self.shared.flights.enter(id) {
+        let flight = match self.shared.memory.flights.enter(id) {
             Entry::First(flight) => flight,
             Entry::Wait(landing) => return Ok(Admission::Wait(landing)),
             Entry::Full => {
@@ -138,7 +138,7 @@ impl Seller {
         let Some(charge) = purchase.rule.charge_terms() else { return Replay::ReceiptOnly };
         let Some(validator) = recorded.delivery.validator.clone() else { return Replay::ReceiptOnly };
         let eligible = recorded.state == SaleState::Posted && purchase.method == "GET" && !charge.live;
-        if eligible && self.shared.replays.take(recorded.id, re_serves(charge), recorded.expires, now) {
+        if eligible && self.shared.memory.replays.take(recorded.id, re_serves(charge), recorded.expires, now) {
             Replay::Serve { validator }
         } else {
             Replay::ReceiptOnly

@@ -75,14 +75,14 @@ impl Seller {
     /// may get starter credit.
     pub(crate) async fn expect_account(&self, agent: &AgentId, now: u64) -> Result<(), Refusal> {
         let shared = &self.shared;
-        if shared.parts.starter.is_some() || shared.known_agents.contains(agent) {
+        if shared.parts.starter.is_some() || shared.memory.known_agents.contains(agent) {
             return Ok(());
         }
         let account = self.books().account(agent, now).await.map_err(|error| unavailable(&error))?;
         if account.is_none() {
             return Err(Refusal::new(Reason::AgentNotRegistered, "this agent has no account with this seller"));
         }
-        shared.known_agents.remember(agent.clone());
+        shared.memory.known_agents.remember(agent.clone());
         Ok(())
     }
 
@@ -90,19 +90,19 @@ impl Seller {
     pub(crate) async fn open_account(&self, agent: &AgentId, now: u64) -> Result<(), Refusal> {
         let shared = &self.shared;
         let Some(starter) = shared.parts.starter else { return Ok(()) };
-        if shared.known_agents.contains(agent) {
+        if shared.memory.known_agents.contains(agent) {
             return Ok(());
         }
         let account = self.books().account(agent, now).await.map_err(|error| unavailable(&error))?;
         if account.is_none() {
-            if !shared.known_agents.may_open(starter.accounts_per_hour, now) {
+            if !shared.memory.known_agents.may_open(starter.accounts_per_hour, now) {
                 return Err(Refusal::new(Reason::TooManyRequests, "no more accounts are opened in this hour"));
             }
             let terms =
                 AgentTerms { agent: agent.clone(), credit_limit: starter.limit, daily_budget: starter.daily_budget };
             self.books().agent_put(terms, now).await.map_err(|error| unavailable(&error))?;
         }
-        shared.known_agents.remember(agent.clone());
+        shared.memory.known_agents.remember(agent.clone());
         Ok(())
     }
 
@@ -137,11 +137,11 @@ impl Seller {
         body: impl FnOnce() -> Vec<u8>,
         now: u64,
     ) -> Result<(), Refusal> {
-        if self.shared.filed.ids.lock().contains(id) {
+        if self.shared.memory.filed.ids.lock().contains(id) {
             return Ok(());
         }
         self.books().document_put(kind, id, body(), now).await.map_err(|error| unavailable(&error))?;
-        let mut ids = self.shared.filed.ids.lock();
+        let mut ids = self.shared.memory.filed.ids.lock();
         if ids.len() >= REMEMBERED_MAX {
             ids.clear();
         }

@@ -16,7 +16,7 @@ const FLIGHTS_MAX: usize = 65_536;
 type Board = Arc<Mutex<HashMap<CommitmentId, watch::Sender<()>>>>;
 
 /// Which commitments are being served right now in this process.
-#[derive(Default, Clone)]
+#[derive(Default)]
 pub(crate) struct Flights {
     board: Board,
 }

@@ -64,6 +64,12 @@ pub struct Seller {
 
 struct Shared {
     parts: SellerParts,
+    memory: Arc<Memory>,
+}
+
+/// What the engine remembers beside the books; it outlives a change of rules.
+#[derive(Default)]
+struct Memory {
     flights: Flights,
     replays: Replays,
     known_agents: KnownAgents,
@@ -73,14 +79,26 @@ struct Shared {
 impl Seller {
     /// An engine made of these parts.
     pub fn new(parts: SellerParts) -> Self {
-        let shared = Shared {
-            parts,
-            flights: Flights::default(),
-            replays: Replays::default(),
-            known_agents: KnownAgents::default(),
-            filed: credit::Filed::default(),
+        Self { shared: Arc::new(Shared { parts, memory: Arc::default() }) }
+    }
+
+    /// The same seller under other rules: what is in flight, and what was sold, stays known.
+    #[must_use]
+    pub fn with_rules(&self, rules: RuleSet, press: OfferPress, starter: Option<StarterCredit>) -> Self {
+        let old = &self.shared.parts;
+        let parts = SellerParts {
+            origin: old.origin.clone(),
+            key: Arc::clone(&old.key),
+            network: old.network.clone(),
+            rules,
+            press,
+            books: Arc::clone(&old.books),
+            keys: Arc::clone(&old.keys),
+            clock: Arc::clone(&old.clock),
+            agents: old.agents,
+            starter,
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(Shared { parts, memory: Arc::clone(&self.shared.memory) }) }
     }
 
     /// The rules.
@@ -96,6 +114,11 @@ impl Seller {
     /// The key that signs offers and receipts.
     pub fn key(&self) -> &PrivateKey {
         &self.shared.parts.key
+    }
+
+    /// The same key, to be shared.
+    pub fn shared_key(&self) -> Arc<PrivateKey> {
+        Arc::clone(&self.shared.parts.key)
     }
 
     /// The network of the deferred way.

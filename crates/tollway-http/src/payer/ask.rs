@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use tollway_core::offer::{OFFER_MAX, Offer};
 use tollway_protocol::{HandshakeDemand, PaymentRequired, Reason, Refusal, header};
 use tollway_signatures::jws;
 use url::Url;
 
 use super::request::{Reply, Target};
-use super::{Answer, PayError, Payer};
+use super::{Answer, Order, PayError, PayFailure, Payer};
 use crate::dress;
 
 impl Payer {
     /// One unpaid, signed request; where it is answered by a demand, the offer is bought.
-    pub(super) async fn ask(&self, target: &Target) -> Result<Answer, PayError> {
+    pub(super) async fn ask(&self, target: &Target) -> Result<Answer, PayFailure> {
         let reply = self.ask_unpaid(target).await?;
-        if reply.status != StatusCode::PAYMENT_REQUIRED {
-            return Ok(Answer { status: reply.status, headers: reply.headers, body: reply.body, charged: None });
+        // A HEAD is answered by the demand and never sold.
+        if reply.status != StatusCode::PAYMENT_REQUIRED || target.method == Method::HEAD {
+            return Ok(reply.into());
         }
         let offer = self.read_demand(target, &reply).await?;
         self.buy(target, offer).await
@@ -28,7 +29,16 @@ impl Payer {
     /// # Errors
     /// See [`PayError`].
     pub async fn quote(&self, url: &Url) -> Result<Option<Arc<Offer>>, PayError> {
-        let target = Target::of(url)?;
+        self.quote_order(&Order::get(url.clone())).await
+    }
+
+    /// What an order costs, without buying it; `None` when it is free. A seller that does not price it runs it:
+    /// asking for the price of an unsafe request is a request.
+    ///
+    /// # Errors
+    /// See [`PayError`].
+    pub async fn quote_order(&self, order: &Order) -> Result<Option<Arc<Offer>>, PayError> {
+        let target = Target::of_order(order)?;
         let reply = self.ask_unpaid(&target).await?;
         if reply.status == StatusCode::PAYMENT_REQUIRED {
             self.read_demand(&target, &reply).await.map(Some)
@@ -51,7 +61,7 @@ impl Payer {
             return Err(said(&reply).into());
         }
         self.check_seller_signature(&target, &request.headers, &reply, None).await?;
-        Ok(Answer { status: reply.status, headers: reply.headers, body: reply.body, charged: None })
+        Ok(reply.into())
     }
 
     pub(super) async fn ask_unpaid(&self, target: &Target) -> Result<Reply, PayError> {
@@ -102,18 +112,28 @@ fn inline_offer(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 
 /// What a seller says when it refuses, as its reason where it uses one of ours.
 pub(super) fn said(reply: &Reply) -> Refusal {
+    let (reason, detail) = words(reply);
+    let status = reply.status.as_u16();
+    let reason = reason.unwrap_or(if status == 402 { Reason::PaymentRequired } else { Reason::Internal });
+    Refusal::new(reason, format!("the seller answers {status}: {detail}"))
+}
+
+/// Whether a refusal names one of our reasons: then it is the gate's, not the upstream's.
+pub(super) fn names_reason(reply: &Reply) -> bool {
+    reply.headers.contains_key(header::CRAWLER_ERROR) || words(reply).0.is_some()
+}
+
+fn words(reply: &Reply) -> (Option<Reason>, String) {
     #[derive(serde::Deserialize)]
     struct Said {
         error: String,
         #[serde(default)]
         detail: String,
     }
-    let status = reply.status.as_u16();
     let named = reply.headers.get(header::PAYMENT_REQUIRED).and_then(|line| line.to_str().ok());
     let demanded = named.and_then(|text| PaymentRequired::decode(text).ok()).and_then(|demand| demand.error);
     let said = serde_json::from_slice::<Said>(&reply.body).ok();
     let code = said.as_ref().map(|said| said.error.clone()).or(demanded).unwrap_or_default();
-    let reason = code.parse().unwrap_or(if status == 402 { Reason::PaymentRequired } else { Reason::Internal });
     let detail: String = said.map_or_else(|| code.clone(), |said| said.detail).chars().take(200).collect();
-    Refusal::new(reason, format!("the seller answers {status}: {detail}"))
+    (code.parse().ok(), detail)
 }

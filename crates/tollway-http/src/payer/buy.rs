@@ -11,9 +11,9 @@ use tollway_ledger::CommitmentId;
 use tollway_protocol::{Amount, Reason, Refusal, header};
 use url::Url;
 
-use super::ask::said;
+use super::ask::{names_reason, said};
 use super::request::{Reply, SignedRequest, Target};
-use super::{Answer, Charged, Open, PayError, Payer};
+use super::{Answer, Charged, Open, PayError, PayFailure, Payer};
 use crate::dress::{self, ReceiptFacts};
 
 /// How often the same bytes are sent at most.
@@ -21,16 +21,26 @@ const TRIES: u32 = 4;
 
 /// How a promise ended.
 enum Outcome {
-    Sold(Reply, Charged),
+    Sold(Reply, Box<ReceiptFacts>, Charged),
     Refused(Reply),
+}
+
+/// What the seller's books say of a promise.
+pub(super) enum Looked {
+    Charged(Charged),
+    NotCharged,
+    /// Nothing yet.
+    Open,
+    /// They cannot be asked.
+    Silent,
 }
 
 impl Payer {
     /// Buys under an offer. When the seller refuses it for a fresher one, that one is bought
     /// instead: a new purchase, as the old commitment is refused for good.
-    pub(super) async fn buy(&self, target: &Target, offer: Arc<Offer>) -> Result<Answer, PayError> {
+    pub(super) async fn buy(&self, target: &Target, offer: Arc<Offer>) -> Result<Answer, PayFailure> {
         match self.buy_once(target, &offer).await? {
-            Outcome::Sold(reply, charged) => Ok(answer(reply, Some(charged))),
+            Outcome::Sold(reply, facts, charged) => Ok(sold_answer(reply, *facts, charged)),
             Outcome::Refused(reply) if reply.status == StatusCode::PAYMENT_REQUIRED => {
                 self.parts.buyer.shelf.discard(&offer);
                 let refusal = said(&reply);
@@ -39,23 +49,23 @@ impl Payer {
                     return Err(refusal.into());
                 }
                 match self.buy_once(target, &fresh).await? {
-                    Outcome::Sold(reply, charged) => Ok(answer(reply, Some(charged))),
+                    Outcome::Sold(reply, facts, charged) => Ok(sold_answer(reply, *facts, charged)),
                     Outcome::Refused(reply) => Err(said(&reply).into()),
                 }
             }
             // The upstream's own answer (not found, moved) passes through and costs nothing.
-            Outcome::Refused(reply) if is_upstream(&reply) => Ok(answer(reply, None)),
+            Outcome::Refused(reply) if is_upstream(&reply) => Ok(reply.into()),
             Outcome::Refused(reply) => Err(said(&reply).into()),
         }
     }
 
-    async fn buy_once(&self, target: &Target, offer: &Arc<Offer>) -> Result<Outcome, PayError> {
+    async fn buy_once(&self, target: &Target, offer: &Arc<Offer>) -> Result<Outcome, PayFailure> {
         let buyer = &self.parts.buyer;
         let asked = offer.document().amount;
         if asked > buyer.budget.max_price() {
-            return Err(PayError::TooDear { asked });
+            return Err(PayError::TooDear { asked }.into());
         }
-        let approved = buyer.approve(offer, &target.origin, "GET", &target.decoded_path)?;
+        let approved = buyer.approve(offer, &target.origin, target.method.as_str(), &target.decoded_path)?;
         let payment = dress::commitment(approved.promise())?;
         let prepared = self.prepare(target, Some(payment))?;
         buyer.journal.write(&promise_line(target, &approved, prepared.id, buyer.clock.now(), buyer.dress)).await?;
@@ -64,20 +74,29 @@ impl Payer {
     }
 
     /// Sends the same bytes until there is a definite answer, then settles the budget and the log.
-    async fn deliver(&self, target: &Target, request: &SignedRequest, approved: Approved) -> Result<Outcome, PayError> {
+    async fn deliver(&self, target: &Target, request: &SignedRequest, approved: Approved) -> Result<Outcome, PayFailure> {
         let mut detail = String::new();
+        let mut asked = Duration::ZERO;
         for attempt in 0..TRIES {
             if attempt > 0 {
-                if self.parts.buyer.clock.now() + 1 >= request.expires {
+                // A pause before asking again, longer each time, and as long as the seller wants.
+                let pause = asked.max(Duration::from_millis(200 << attempt));
+                if self.parts.buyer.clock.now() + 1 + pause.as_secs() >= request.expires {
                     break;
                 }
-                // A pause before asking again, longer each time.
-                tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
+                tokio::time::sleep(pause).await;
             }
             match self.send(target, &request.headers).await {
                 Ok(reply) if has_receipt(&reply) => return self.sold(target, request, approved, reply).await,
                 Ok(reply) if is_definite(&reply) => return self.refused(request.id, approved, reply).await,
-                Ok(reply) => detail = said(&reply).to_string(),
+                Ok(reply) => {
+                    asked = retry_after(&reply);
+                    detail = said(&reply).to_string();
+                }
+                // The same answer would be as long again.
+                Err(PayError::Refused(refusal)) if refusal.reason == Reason::BodyTooLarge => {
+                    return self.too_long(target, request.id, approved, refusal).await;
+                }
                 Err(PayError::Refused(refusal)) => detail = refusal.to_string(),
                 Err(error) => detail = error.to_string(),
             }
@@ -91,7 +110,7 @@ impl Payer {
         request: &SignedRequest,
         approved: Approved,
         reply: Reply,
-    ) -> Result<Outcome, PayError> {
+    ) -> Result<Outcome, PayFailure> {
         let facts = match self.check_receipt(target, request, &approved, &reply).await {
             Ok(facts) => facts,
             // A receipt that does not hold is no proof of either outcome.
@@ -104,13 +123,13 @@ impl Payer {
         }
         approved.spent();
         if delivered {
-            return Ok(Outcome::Sold(reply, charged));
+            return Ok(Outcome::Sold(reply, Box::new(facts), charged));
         }
         let detail = "the resource was charged and delivered before; its body is not served again";
-        Err(Refusal::new(Reason::AlreadyDelivered, detail).into())
+        Err(PayFailure::charged(Refusal::new(Reason::AlreadyDelivered, detail), charged))
     }
 
-    async fn refused(&self, id: CommitmentId, approved: Approved, reply: Reply) -> Result<Outcome, PayError> {
+    async fn refused(&self, id: CommitmentId, approved: Approved, reply: Reply) -> Result<Outcome, PayFailure> {
         let at = self.parts.buyer.clock.now();
         let reason =
             if is_upstream(&reply) { reply.status.as_str().to_owned() } else { said(&reply).reason.code().to_owned() };
@@ -126,26 +145,40 @@ impl Payer {
         id: CommitmentId,
         approved: Approved,
         detail: String,
-    ) -> Result<Outcome, PayError> {
+    ) -> Result<Outcome, PayFailure> {
         let at = self.parts.buyer.clock.now();
         self.parts.buyer.journal.write(&AuditLine::Unknown { at, id, detail: detail.clone() }).await?;
         match self.look_up(&target.origin, id).await {
-            Some(true) => {
+            Looked::Charged(charged) => {
                 approved.spent();
                 let detail = format!("charged, but the answer was lost: {detail}");
-                Err(Refusal::new(Reason::AlreadyDelivered, detail).into())
+                Err(PayFailure::charged(Refusal::new(Reason::AlreadyDelivered, detail), charged))
             }
-            Some(false) => Err(PayError::Unreachable(detail)),
-            None => {
+            Looked::NotCharged => Err(PayError::Unreachable(detail).into()),
+            Looked::Open | Looked::Silent => {
                 self.open.lock().push(Open { id, origin: target.origin.clone() });
                 approved.unknown();
-                Err(PayError::Unknown { id, detail })
+                Err(PayError::Unknown { id, detail }.into())
             }
         }
     }
 
-    /// Asks the seller's books: `Some(charged)` when they know, and the log has it then.
-    pub(super) async fn look_up(&self, origin: &str, id: CommitmentId) -> Option<bool> {
+    /// The answer is longer than is read. It came, so its promise is charged unless the books say otherwise.
+    async fn too_long(
+        &self,
+        target: &Target,
+        id: CommitmentId,
+        approved: Approved,
+        refusal: Refusal,
+    ) -> Result<Outcome, PayFailure> {
+        match self.unknown(target, id, approved, refusal.to_string()).await {
+            Err(PayFailure { charged: Some(charged), .. }) => Err(PayFailure::charged(refusal, charged)),
+            other => other,
+        }
+    }
+
+    /// Asks the seller's books. What they know, the log has then.
+    pub(super) async fn look_up(&self, origin: &str, id: CommitmentId) -> Looked {
         #[derive(serde::Deserialize)]
         struct Known {
             commitment: Commitment,
@@ -159,15 +192,18 @@ impl Payer {
             head: String,
         }
         use tollway_ledger::SaleState as State;
-        let url = Url::parse(&format!("{origin}{}commitments/{id}", crate::wellknown::PREFIX)).ok()?;
+        let Ok(url) = Url::parse(&format!("{origin}{}commitments/{id}", crate::wellknown::PREFIX)) else {
+            return Looked::Open;
+        };
         let answer = match self.ask_signed(&url).await {
             Ok(answer) => answer,
             Err(PayError::Refused(refusal)) if refusal.reason == Reason::NotFound && self.is_over(id) => {
                 return self.not_charged(id, "not_found").await;
             }
-            Err(_) => return None,
+            Err(PayError::Unreachable(_)) => return Looked::Silent,
+            Err(_) => return Looked::Open,
         };
-        let Known { commitment } = serde_json::from_slice(&answer.body).ok()?;
+        let Ok(Known { commitment }) = serde_json::from_slice(&answer.body) else { return Looked::Open };
         match commitment.state {
             State::Posted => {
                 let facts = ReceiptFacts {
@@ -179,10 +215,10 @@ impl Payer {
                     head: Some(commitment.head),
                     current_offer: None,
                 };
-                self.charged(id, &facts, false).await.ok().map(|_| true)
+                self.charged(id, &facts, false).await.map_or(Looked::Open, Looked::Charged)
             }
             State::Voided | State::Expired | State::Undelivered => self.not_charged(id, "released").await,
-            State::Pending => None,
+            State::Pending => Looked::Open,
         }
     }
 
@@ -191,10 +227,10 @@ impl Payer {
         self.parts.buyer.clock.now() > id.created() + 300
     }
 
-    async fn not_charged(&self, id: CommitmentId, reason: &str) -> Option<bool> {
+    async fn not_charged(&self, id: CommitmentId, reason: &str) -> Looked {
         let at = self.parts.buyer.clock.now();
         let line = AuditLine::Refused { at, id, reason: reason.to_owned() };
-        self.parts.buyer.journal.write(&line).await.ok().map(|()| false)
+        self.parts.buyer.journal.write(&line).await.map_or(Looked::Open, |()| Looked::NotCharged)
     }
 
     async fn charged(&self, id: CommitmentId, facts: &ReceiptFacts, delivered: bool) -> Result<Charged, Refusal> {
@@ -238,7 +274,7 @@ fn promise_line(
         at,
         id,
         seller: target.origin.clone(),
-        method: "GET".to_owned(),
+        method: target.method.as_str().to_owned(),
         url: format!("{}{}", target.origin, target.path_and_query),
         amount: approved.amount(),
         asset: approved.offer().document().asset.clone(),
@@ -266,8 +302,16 @@ fn is_definite(reply: &Reply) -> bool {
 
 /// Whether an answer is the upstream's own: no refusal of the gate looks like it.
 fn is_upstream(reply: &Reply) -> bool {
+    let gates_own = matches!(reply.status, StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED);
     reply.status.is_redirection()
         || matches!(reply.status, StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::NOT_ACCEPTABLE)
+        || (reply.status.is_client_error() && !gates_own && !names_reason(reply))
+}
+
+/// How long the seller asks to wait; nothing where it does not say so in seconds.
+fn retry_after(reply: &Reply) -> Duration {
+    let seconds = reply.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0))
 }
 
 /// Whether another offer can help.
@@ -283,6 +327,6 @@ fn is_about_the_offer(reason: Reason) -> bool {
     )
 }
 
-fn answer(reply: Reply, charged: Option<Charged>) -> Answer {
-    Answer { status: reply.status, headers: reply.headers, body: reply.body, charged }
+fn sold_answer(reply: Reply, facts: ReceiptFacts, charged: Charged) -> Answer {
+    Answer { charged: Some(charged), receipt: Some(facts), ..reply.into() }
 }

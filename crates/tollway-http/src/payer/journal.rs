@@ -11,6 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tollway_core::buyer::{AuditLine, Journal};
 use tollway_protocol::{Reason, Refusal};
 
+use super::past::Past;
+
 /// Lines that may wait.
 const WAITING_MAX: usize = 1_024;
 
@@ -38,24 +40,67 @@ impl FileJournal {
     /// # Errors
     /// When the file cannot be read, or a whole line is no line of a log; the message names it.
     pub fn read(path: &Path) -> io::Result<Vec<AuditLine>> {
-        let mut lines = Vec::new();
-        let mut reader = BufReader::new(File::open(path)?);
+        Self::lines(path, 0)?.collect()
+    }
+
+    /// The lines of a log from a place on, which is the log's length at some earlier time. Errors are those of
+    /// [`Self::read`].
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is shorter than that.
+    pub fn lines(path: &Path, from: u64) -> io::Result<impl Iterator<Item = io::Result<AuditLine>> + use<>> {
+        use std::io::{Seek as _, SeekFrom};
+        let mut file = File::open(path)?;
+        if file.metadata()?.len() < from {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the log is shorter than it was"));
+        }
+        file.seek(SeekFrom::Start(from))?;
+        Ok(Lines { reader: BufReader::new(file), number: 0 })
+    }
+
+    /// Everything a log says from a place on, added up; see [`Self::lines`].
+    ///
+    /// # Errors
+    /// Those of [`Self::lines`] and of any line.
+    pub fn past(path: &Path, from: u64) -> io::Result<Past> {
+        let mut past = Past::default();
+        for line in Self::lines(path, from)? {
+            past.add(line?);
+        }
+        Ok(past)
+    }
+}
+
+/// Whole lines of a log, one after another.
+struct Lines {
+    reader: BufReader<File>,
+    number: u64,
+}
+
+impl Iterator for Lines {
+    type Item = io::Result<AuditLine>;
+
+    fn next(&mut self) -> Option<Self::Item> {
         let mut text = String::new();
-        for number in 1.. {
+        loop {
             text.clear();
-            if reader.read_line(&mut text)? == 0 || !text.ends_with('\n') {
-                break;
+            self.number += 1;
+            match self.reader.read_line(&mut text) {
+                Err(error) => return Some(Err(error)),
+                Ok(0) => return None,
+                Ok(_) if !text.ends_with('\n') => return None,
+                Ok(_) => {}
             }
             // An empty line ends one that a crash cut short.
             match serde_json::from_str(&text) {
-                Ok(line) => lines.push(line),
+                Ok(line) => return Some(Ok(line)),
                 Err(_) if text.trim().is_empty() || text.contains(CUT) => {}
                 Err(error) => {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, format!("line {number}: {error}")));
+                    let detail = format!("line {}: {error}", self.number);
+                    return Some(Err(io::Error::new(io::ErrorKind::InvalidData, detail)));
                 }
             }
         }
-        Ok(lines)
     }
 }
 
@@ -141,6 +186,19 @@ mod tests {
         assert_eq!(FileJournal::read(&path).unwrap(), [line(1)]);
         FileJournal::open(&path).unwrap().write(&line(2)).await.unwrap();
         assert_eq!(FileJournal::read(&path).unwrap(), [line(1), line(2)]);
+    }
+
+    #[tokio::test]
+    async fn a_log_is_read_on_from_where_it_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.jsonl");
+        let journal = FileJournal::open(&path).unwrap();
+        journal.write(&line(1)).await.unwrap();
+        let end = std::fs::metadata(&path).unwrap().len();
+        journal.write(&line(2)).await.unwrap();
+        let lines: io::Result<Vec<_>> = FileJournal::lines(&path, end).unwrap().collect();
+        assert_eq!(lines.unwrap(), [line(2)]);
+        assert!(FileJournal::lines(&path, 3 * end).is_err());
     }
 
     #[test]

@@ -5,15 +5,21 @@
 mod ask;
 mod buy;
 mod journal;
+mod order;
+mod past;
 mod receipt;
 mod request;
 mod seller_keys;
 
 pub use journal::FileJournal;
+pub use order::Order;
+pub use past::{OpenPromise, Past};
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use tollway_core::buyer::Buyer;
@@ -22,8 +28,13 @@ use tollway_protocol::{Amount, Refusal};
 use tollway_signatures::PrivateKey;
 use url::Url;
 
-use request::Target;
+use crate::dress::ReceiptFacts;
+use buy::Looked;
+use request::{Reply, Target};
 use seller_keys::SellerKeys;
+
+/// Sellers asked about open promises at once.
+const SELLERS_AT_ONCE: usize = 8;
 
 /// Fills a buffer with unpredictable bytes.
 pub type Entropy = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
@@ -62,6 +73,18 @@ pub struct Answer {
     pub body: Bytes,
     /// The charge, where there was one.
     pub charged: Option<Charged>,
+    /// The receipt of that charge, checked.
+    pub receipt: Option<ReceiptFacts>,
+    /// The fields of the request that was answered, without those that the HTTP client adds itself.
+    pub sent: HeaderMap,
+}
+
+impl From<Reply> for Answer {
+    /// An answer that cost nothing.
+    fn from(reply: Reply) -> Self {
+        let Reply { status, headers, body, sent } = reply;
+        Self { status, headers, body, charged: None, receipt: None, sent }
+    }
 }
 
 /// A charge with a checked receipt.
@@ -98,6 +121,29 @@ pub enum PayError {
     },
 }
 
+/// Why there is no answer, and what it cost all the same: an answer can be lost after it was paid for.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct PayFailure {
+    /// Why.
+    #[source]
+    pub error: PayError,
+    /// A charge that the seller's books or its receipt state.
+    pub charged: Option<Charged>,
+}
+
+impl PayFailure {
+    fn charged(refusal: Refusal, charged: Charged) -> Self {
+        Self { error: refusal.into(), charged: Some(charged) }
+    }
+}
+
+impl<E: Into<PayError>> From<E> for PayFailure {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), charged: None }
+    }
+}
+
 /// A promise of unknown outcome, to be looked up later.
 struct Open {
     id: CommitmentId,
@@ -120,11 +166,22 @@ impl Payer {
     /// # Errors
     /// See [`PayError`].
     pub async fn get(&self, url: &Url) -> Result<Answer, PayError> {
-        let target = Target::of(url)?;
+        self.buy_order(&Order::get(url.clone())).await.map_err(|failure| failure.error)
+    }
+
+    /// Sends an order, paying for it where it costs money and the budget allows. An order of any method may be sent
+    /// again when its answer is lost: the same bytes are never run twice where they are paid for. What is free is
+    /// sent once.
+    ///
+    /// # Errors
+    /// See [`PayError`]; the failure also says what was charged for an answer that was lost.
+    pub async fn buy_order(&self, order: &Order) -> Result<Answer, PayFailure> {
+        let target = Target::of_order(order)?;
         let now = self.parts.buyer.clock.now();
-        match self.parts.buyer.shelf.find(&target.origin, "GET", &target.decoded_path, now) {
-            Some(offer) => self.buy(&target, offer).await,
-            None => self.ask(&target).await,
+        let method = target.method.as_str();
+        match self.parts.buyer.shelf.find(&target.origin, method, &target.decoded_path, now) {
+            Some(offer) if method != "HEAD" => self.buy(&target, offer).await,
+            _ => self.ask(&target).await,
         }
     }
 
@@ -134,17 +191,40 @@ impl Payer {
     /// See [`PayError`].
     pub async fn get_unpaid(&self, url: &Url) -> Result<Answer, PayError> {
         let reply = self.ask_unpaid(&Target::of(url)?).await?;
-        Ok(Answer { status: reply.status, headers: reply.headers, body: reply.body, charged: None })
+        Ok(reply.into())
     }
 
-    /// Looks up every promise of unknown outcome once more; how many are still open.
+    /// Takes over promises of earlier runs whose outcome is not known; [`Self::resolve_open`] looks them up. The budget
+    /// does not hold money for them: whoever sets it takes [`Past::held`] off first.
+    pub fn adopt(&self, promises: Vec<OpenPromise>) {
+        let open = promises.into_iter().map(|promise| Open { id: promise.id, origin: promise.seller });
+        self.open.lock().extend(open);
+    }
+
+    /// Looks up every promise of unknown outcome once more; how many are still open. A seller that does not answer
+    /// is not asked again before the next call.
     pub async fn resolve_open(&self) -> usize {
-        let open = std::mem::take(&mut *self.open.lock());
-        for Open { id, origin } in open {
-            if self.look_up(&origin, id).await.is_none() {
-                self.open.lock().push(Open { id, origin });
+        let mut sellers: BTreeMap<String, Vec<CommitmentId>> = BTreeMap::new();
+        for Open { id, origin } in std::mem::take(&mut *self.open.lock()) {
+            sellers.entry(origin).or_default().push(id);
+        }
+        let asked = sellers.into_iter().map(|(origin, ids)| self.resolve_of(origin, ids));
+        let still: Vec<Vec<Open>> = futures_util::stream::iter(asked).buffer_unordered(SELLERS_AT_ONCE).collect().await;
+        let mut open = self.open.lock();
+        open.extend(still.into_iter().flatten());
+        open.len()
+    }
+
+    async fn resolve_of(&self, origin: String, ids: Vec<CommitmentId>) -> Vec<Open> {
+        let mut still = Vec::new();
+        let mut silent = false;
+        for id in ids {
+            let looked = if silent { Looked::Silent } else { self.look_up(&origin, id).await };
+            silent |= matches!(looked, Looked::Silent);
+            if matches!(looked, Looked::Open | Looked::Silent) {
+                still.push(Open { id, origin: origin.clone() });
             }
         }
-        self.open.lock().len()
+        still
     }
 }

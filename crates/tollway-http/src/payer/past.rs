@@ -56,7 +56,8 @@ impl Past {
     /// The promises without an outcome, oldest first.
     pub fn into_open(self) -> Vec<OpenPromise> {
         let mut open: Vec<_> = self.open.into_values().collect();
-        open.sort_by_key(|promise| (promise.id.created(), promise.id));
+        // Ids sort by time.
+        open.sort_by_key(|promise| promise.id);
         open
     }
 }

@@ -3,15 +3,17 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header as names};
 use http_body_util::BodyExt as _;
 use tollway_core::rules::Readings;
 use tollway_ledger::CommitmentId;
 use tollway_protocol::{Reason, Refusal, header};
-use tollway_signatures::{Component, SignatureParams, Signed, Signer, Thumbprint, policy::WEB_BOT_AUTH, sign};
+use tollway_signatures::{
+    Component, SignatureParams, Signed, Signer, Thumbprint, digest, policy::WEB_BOT_AUTH, sign,
+};
 use url::Url;
 
-use super::{PayError, Payer};
+use super::{Order, PayError, Payer};
 use crate::message::RequestView;
 
 /// How long a signature lives, in seconds: long enough to send it again when an answer is lost.
@@ -19,8 +21,12 @@ const LIFETIME: u64 = 120;
 /// Label of the buyer's signature.
 const LABEL: &str = "sig1";
 
-/// Where a request goes.
+/// What is asked, and where it goes.
 pub(super) struct Target {
+    pub(super) method: Method,
+    /// The buyer's own fields.
+    pub(super) fields: HeaderMap,
+    pub(super) body: Bytes,
     pub(super) origin: String,
     pub(super) scheme: String,
     pub(super) authority: String,
@@ -41,10 +47,21 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    /// The fields of the request that it answers.
+    pub(super) sent: HeaderMap,
 }
 
 impl Target {
+    /// A GET.
     pub(super) fn of(url: &Url) -> Result<Self, Refusal> {
+        Self::of_order(&Order::get(url.clone()))
+    }
+
+    pub(super) fn of_order(order: &Order) -> Result<Self, Refusal> {
+        let url = order.url();
+        if matches!(order.method, Method::CONNECT | Method::TRACE) {
+            return Err(Refusal::new(Reason::MethodNotAllowed, "this method is never asked"));
+        }
         let wrong = |detail: &'static str| Refusal::new(Reason::MalformedTarget, detail);
         let host = url.host_str().ok_or_else(|| wrong("the URL has no host"))?;
         let authority = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
@@ -57,6 +74,9 @@ impl Target {
         let mut bare = url.clone();
         bare.set_fragment(None);
         Ok(Self {
+            method: order.method.clone(),
+            fields: order.fields.clone(),
+            body: order.body.clone(),
             origin: format!("{}://{authority}", url.scheme()),
             scheme: url.scheme().to_owned(),
             authority,
@@ -69,7 +89,7 @@ impl Target {
     /// The request as the signature base sees it.
     pub(super) fn view<'a>(&'a self, headers: &'a HeaderMap) -> RequestView<'a> {
         RequestView {
-            method: "GET",
+            method: self.method.as_str(),
             scheme: &self.scheme,
             authority: &self.authority,
             path_and_query: &self.path_and_query,
@@ -110,13 +130,22 @@ impl Payer {
         target: &Target,
         payment: Option<(HeaderName, HeaderValue)>,
     ) -> Result<Prepared, Refusal> {
-        let mut headers = HeaderMap::new();
+        let mut headers = target.fields.clone();
         let agent = format!("{LABEL}=\"{}\"", self.parts.agent);
         let agent = HeaderValue::from_str(&agent)
             .map_err(|_| Refusal::new(Reason::AgentMalformed, "the agent is not ASCII"))?;
         headers.insert(header::SIGNATURE_AGENT, agent);
         let mut components: Vec<_> = ["@method", "@authority", "@path", "@query"].map(Component::new).to_vec();
         components.push(Component::new(header::SIGNATURE_AGENT).key(LABEL));
+        if !target.body.is_empty() {
+            let made = HeaderValue::from_str(&digest::make(&target.body))
+                .map_err(|_| Refusal::new(Reason::Internal, "a digest is ASCII"))?;
+            headers.insert(header::CONTENT_DIGEST, made);
+            components.push(Component::new(header::CONTENT_DIGEST));
+            if headers.get_all(names::CONTENT_TYPE).iter().count() == 1 {
+                components.push(Component::new(names::CONTENT_TYPE.as_str()));
+            }
+        }
         if let Some((name, value)) = payment {
             components.push(Component::new(name.as_str()));
             headers.insert(name, value);
@@ -146,20 +175,32 @@ impl Payer {
 
     /// Sends a signed request and reads the whole answer, up to the cap.
     pub(super) async fn send(&self, target: &Target, headers: &HeaderMap) -> Result<Reply, PayError> {
-        let sent = self.parts.client.get(target.url.clone()).headers(headers.clone()).send().await;
-        let response = sent.map_err(|error| PayError::Unreachable(innermost(&error)))?;
+        let request = self.parts.client.request(target.method.clone(), target.url.clone()).headers(headers.clone());
+        let request = if target.body.is_empty() { request } else { request.body(target.body.clone()) };
+        let response = request.send().await.map_err(|error| PayError::Unreachable(innermost(&error)))?;
         let response: http::Response<reqwest::Body> = response.into();
         let (parts, mut body) = response.into_parts();
+        let told = parts.headers.get(names::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let is_head = target.method == Method::HEAD;
+        if !is_head && told.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > self.parts.body_max))
+        {
+            return Err(self.too_large().into());
+        }
         let mut bytes = bytes::BytesMut::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| PayError::Unreachable(innermost(&error)))?;
             let Some(data) = frame.data_ref() else { continue };
             if bytes.len() + data.len() > self.parts.body_max {
-                return Err(Refusal::new(Reason::BodyTooLarge, "the answer is longer than is read").into());
+                return Err(self.too_large().into());
             }
             bytes.extend_from_slice(data);
         }
-        Ok(Reply { status: parts.status, headers: parts.headers, body: bytes.freeze() })
+        Ok(Reply { status: parts.status, headers: parts.headers, body: bytes.freeze(), sent: headers.clone() })
+    }
+
+    fn too_large(&self) -> Refusal {
+        let max = self.parts.body_max;
+        Refusal::new(Reason::BodyTooLarge, format!("the answer is longer than the {max} bytes that are read"))
     }
 }
 

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tollway_core::clock::SystemClock;
 use tollway_core::rules::Action;
+use tollway_http::endpoint::Endpoint;
 use tollway_http::server::{ServerOptions, serve};
 
 use super::say;
@@ -18,20 +19,23 @@ use crate::money::dollars;
 pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     let config = Config::read(&args.config.config)?;
     let listen = args.listen.unwrap_or(config.listen);
-    let gateway = compose::gateway(&config, Arc::new(SystemClock)).await?;
+    let gateway = Arc::new(compose::gateway(&config, Arc::new(SystemClock)).await?);
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-    let stopped = stop_signal();
     announce(&config, &gateway, &listener)?;
-    let metrics = match &config.metrics {
-        Some(metrics) => Some(tokio::spawn(super::metrics::serve_metrics(metrics.listen, &gateway).await?)),
-        None => None,
-    };
-    let janitor = tokio::spawn(expire_claims(gateway.seller.clone()));
-    serve(listener, gateway.endpoint, ServerOptions::default(), stopped).await?;
-    janitor.abort();
-    if let Some(metrics) = metrics {
-        metrics.abort();
+    let mut beside = tokio::task::JoinSet::new();
+    if let Some(metrics) = &config.metrics {
+        let serving = super::metrics::serve_metrics(metrics.listen, Arc::clone(&gateway)).await?;
+        beside.spawn(async move {
+            if let Err(error) = serving.await {
+                eprintln!("metrics ended: {error}");
+            }
+        });
     }
+    beside.spawn(expire_claims(gateway.current().seller));
+    beside.spawn(super::reload::at_signal(Arc::clone(&gateway), args.config.config.clone(), config));
+    let endpoint: Arc<dyn Endpoint> = gateway.endpoint.clone();
+    serve(listener, endpoint, ServerOptions::default(), stop_signal()).await?;
+    beside.shutdown().await;
     say("stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -79,8 +83,9 @@ fn announce(config: &Config, gateway: &compose::Gateway, listener: &TcpListener)
     for site in config.sites()? {
         say(format_args!("  site       {}", site.origin()));
     }
-    say(format_args!("  seller key {}", gateway.seller.key().public().thumbprint()));
-    for rule in gateway.seller.rules().rules() {
+    let seller = gateway.current().seller;
+    say(format_args!("  seller key {}", seller.key().public().thumbprint()));
+    for rule in seller.rules().rules() {
         let what = match &rule.action {
             Action::Charge(charge) => format!("{} a request", dollars(charge.price.amount)),
             Action::Allow => "free".to_owned(),

@@ -10,12 +10,13 @@ use tollway_core::buyer::AuditLine;
 use tollway_http::payer::FileJournal;
 use tollway_ledger::{
     AgentId, AuditReport, Books, BuyerLine, CommitmentId, DocumentKind, EvidenceKeys, Proof, Reconciliation,
-    SellerLine, verify_export,
+    SellerLine,
 };
 use tollway_protocol::Amount;
 use tollway_signatures::{PublicKey, Thumbprint, Verifier as _, jws};
 
 use super::ledger::SEAL_TYPE;
+use super::signed_amount::audited;
 use super::{say, say_json};
 use crate::money::dollars;
 
@@ -89,7 +90,7 @@ impl EvidenceKeys for KnownKeys {
 
 /// Verifies an export and says what follows from it alone and what is proved.
 pub(crate) fn verify(bytes: &[u8], keys: KnownKeys, json: bool) -> anyhow::Result<ExitCode> {
-    let report = verify_export(bytes, &keys);
+    let report = audited(bytes, &keys);
     if json {
         let mut value = serde_json::to_value(&report)?;
         value["consistent"] = json!(report.is_consistent());
@@ -143,7 +144,9 @@ pub(crate) fn seller_lines(export: &[u8], agent: Option<&AgentId>) -> anyhow::Re
         #[serde(default)]
         agent: Option<String>,
     }
-    let mut lines: HashMap<CommitmentId, SellerLine> = HashMap::new();
+    // One promise that is charged again is a line again: whoever compares must see both.
+    let mut lines: Vec<SellerLine> = Vec::new();
+    let mut places: HashMap<CommitmentId, usize> = HashMap::new();
     for (number, text) in export.split(|byte| *byte == b'\n').enumerate().filter(|(_, text)| !text.is_empty()) {
         let Row { body } =
             serde_json::from_slice(text).with_context(|| format!("line {} of the export", number + 1))?;
@@ -158,12 +161,13 @@ pub(crate) fn seller_lines(export: &[u8], agent: Option<&AgentId>) -> anyhow::Re
             bail!("line {} of the export names no commitment", number + 1);
         };
         if charges {
-            lines.insert(id, SellerLine { id, amount, undelivered: false });
-        } else if let Some(line) = lines.get_mut(&id) {
-            line.undelivered = true;
+            places.entry(id).or_insert(lines.len());
+            lines.push(SellerLine { id, amount, undelivered: false });
+        } else if let Some(place) = places.get(&id) {
+            lines[*place].undelivered = true;
         }
     }
-    Ok(lines.into_values().collect())
+    Ok(lines)
 }
 
 /// What a crawler's log says it was charged, by its receipts. A promise whose outcome it does not

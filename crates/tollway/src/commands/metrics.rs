@@ -19,12 +19,11 @@ use crate::compose::Gateway;
 /// Binds the address; the future that comes back serves it until it is dropped.
 pub(super) async fn serve_metrics(
     listen: SocketAddr,
-    gateway: &Gateway,
+    gateway: Arc<Gateway>,
 ) -> anyhow::Result<impl Future<Output = std::io::Result<()>> + Send + use<>> {
     let listener = TcpListener::bind(listen).await.with_context(|| format!("[metrics] cannot listen on {listen}"))?;
-    let (gate, books) = (gateway.gate.clone(), Arc::clone(&gateway.books));
     let endpoint = service_fn(move |request: Request<Body>| {
-        let (gate, books) = (gate.clone(), Arc::clone(&books));
+        let (gate, books) = (gateway.current().gate, Arc::clone(&gateway.books));
         async move { Ok(answer(request.uri().path(), &gate, &books).await) }
     });
     let options = ServerOptions { connections_max: 64, ..ServerOptions::default() };

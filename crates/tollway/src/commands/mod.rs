@@ -10,9 +10,12 @@ pub(crate) mod ledger;
 mod ledger_audit;
 mod ledger_csv;
 mod metrics;
+mod reload;
+mod signed_amount;
 pub(crate) mod statement;
 
 pub(crate) use ledger_audit::{KnownKeys, buyer_lines, seller_lines};
+pub(crate) use signed_amount::audited;
 
 use std::io::Write as _;
 

@@ -18,6 +18,7 @@ use url::Url;
 
 use super::buyer::{PayerOptions, payer};
 use super::ledger::SEAL_TYPE;
+use super::signed_amount::check_signed;
 use super::{buyer_lines, ledger_audit, say, say_json};
 use crate::cli::StatementArgs;
 use crate::keys;
@@ -42,7 +43,7 @@ pub(crate) struct Verdict {
     pub(crate) sealed_by_seller: bool,
     /// The lines are the ones it was signed for, and add up to it.
     pub(crate) lines_add_up: bool,
-    /// Lines whose signature is by one's own key, over their own commitment.
+    /// Lines whose signature is by one's own key, over their own commitment and amount.
     pub(crate) lines_proved: u64,
     /// Lines that are not.
     pub(crate) lines_unproved: Vec<CommitmentId>,
@@ -175,7 +176,8 @@ fn check_lines(
         count += 1;
         match row.sale {
             Some(sale) => {
-                let proved = is_own(own, row.id, &sale.base, &sale.signature);
+                let own_promise = is_own(own, row.id, &sale.base, &sale.signature);
+                let proved = own_promise && check_signed(&sale.base, row.amount).is_ok();
                 verdict.lines_proved += u64::from(proved);
                 if !proved {
                     verdict.lines_unproved.push(row.id);

@@ -59,7 +59,7 @@ pub(crate) struct OriginConfig {
 }
 
 /// The seller.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SellerConfig {
     /// File with the private key (JWK).
@@ -70,7 +70,7 @@ pub(crate) struct SellerConfig {
 }
 
 /// The books.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BooksConfig {
     /// SQLite file.

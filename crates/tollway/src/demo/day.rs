@@ -8,7 +8,7 @@ use tollway_core::buyer::Budget;
 use tollway_core::clock::SystemClock;
 use tollway_core::offer::Offer;
 use tollway_http::payer::Payer;
-use tollway_ledger::{AuditReport, Books, Period, Reconciliation, Statement, reconcile, verify_export};
+use tollway_ledger::{AuditReport, Books, Period, Reconciliation, Statement, reconcile};
 use tollway_protocol::{Amount, Network};
 use url::Url;
 
@@ -17,7 +17,7 @@ use crate::cli::{DemoArgs, Format};
 use crate::commands::buyer::{PayerOptions, PayingFetch, payer, user_agent};
 use crate::commands::ledger::{SellerSigner, write_export};
 use crate::commands::statement::{CheckedBill, asker, fetch, reconciled};
-use crate::commands::{KnownKeys, buyer_lines, now, seller_lines};
+use crate::commands::{KnownKeys, audited, buyer_lines, now, seller_lines};
 use crate::compose::open_books;
 use crate::crawl::{Bar, CrawlOptions, Progress, Scope, Silent, Summary, crawl};
 use crate::keys;
@@ -70,7 +70,7 @@ pub(crate) async fn play(stage: &Stage, args: &DemoArgs) -> anyhow::Result<Day> 
     let mut known = KnownKeys::default();
     known.add_key(stage.crawler_key.clone());
     known.add_key(stage.seller_key.clone());
-    let audit = verify_export(export.as_slice(), &known);
+    let audit = audited(&export, &known);
     let log = buyer_lines(&stage.file("audit.jsonl"))?;
     let audit_total = log.iter().try_fold(Amount::ZERO, |sum, line| sum.checked_add(line.amount)).context("a sum")?;
     let logs = reconcile(seller_lines(&export, None)?.into_iter(), log.iter().copied());

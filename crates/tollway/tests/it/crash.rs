@@ -120,6 +120,7 @@ fn ten_closes_are_killed_and_closed_again() {
         println!("the close of day {day} dies after {moment:?}");
         broken_off += u64::from(!close_until(&shop, day, moment));
         let closed = shop.close(day);
+        println!("it had written its bills: {}", closed["already_closed"]);
         assert_eq!(count(&closed["statements"]), 2);
         assert!(closed["statements"].as_array().unwrap().iter().all(|bill| bill["lines"] == 40));
         assert_eq!(shop.close(day)["already_closed"], true);

@@ -158,3 +158,11 @@ fn a_port_that_is_taken_is_named() {
     let listen = format!("127.0.0.1:{}", shop.port);
     tollway(["keys", "serve", &key, "--listen", &listen]).refused(&["cannot listen on", "in use"]);
 }
+
+#[test]
+fn a_gateway_that_has_just_said_that_it_listens_stops_when_told() {
+    let shop = Shop::open(1);
+    for _ in 0..20 {
+        assert!(shop.gateway().stop().ends_with("stopped"));
+    }
+}

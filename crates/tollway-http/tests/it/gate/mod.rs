@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "fixtures that cannot be set up fail their test")]
 
+mod credit;
+mod delivery;
 mod dresses;
 mod payments;
 mod refusals;
+mod replays;
+mod unavailable;

@@ -171,7 +171,7 @@ async fn a_crawler_is_told_in_its_own_words() {
         ("unsigned", unsigned, 400, E::StrongAuthRequired),
         ("not covered", uncovered.signed(&rig.agent.key()), 400, E::InvalidSignature),
         ("no price", carrying(&rig, header::CRAWLER_MAX_PRICE, "one cent"), 400, E::InvalidCrawlerPriceValue),
-        ("another asset", carrying(&rig, header::CRAWLER_EXACT_PRICE, "EUR 0.01"), 402, E::InvalidCrawlerPriceValue),
+        ("another asset", carrying(&rig, header::CRAWLER_EXACT_PRICE, "EUR 0.01"), 400, E::InvalidCrawlerPriceValue),
         ("blocked", blocked, 403, E::CrawlerForbidden),
     ] {
         let got = rig.call(&sent).await;

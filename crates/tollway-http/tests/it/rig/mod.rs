@@ -28,11 +28,11 @@ use tollway_ledger::{
 use tollway_protocol::{Amount, Asset, Dress, Network, Price, Scale};
 use tollway_signatures::{AgentPolicy, PrivateKey};
 use tollway_store::{OpenOptions, SqliteBooks};
-use tower::{Layer as _, ServiceExt as _};
+use tower::Layer as _;
 
 pub(crate) use faulty::FaultyBooks;
 pub(crate) use keys::{Keys, Ring};
-pub(crate) use origin::{Origin, Server, cut, page_text, response, serving, streamed};
+pub(crate) use origin::{Origin, Server, closed_port, cut, page_text, response, serving, streamed};
 pub(crate) use wire::{Draft, Got, Sent, commitment, parse, raw};
 
 /// Noon of 22 November 2026.
@@ -294,7 +294,7 @@ impl Rig {
 
     /// Asks the gate itself, without a socket.
     pub(crate) async fn call(&self, sent: &Sent) -> Got {
-        Got::of(self.gate.clone().oneshot(sent.request()).await.unwrap()).await
+        Got::of(self.gate.answer(sent.request()).await).await
     }
 
     /// Asks over a connection of its own.

@@ -87,6 +87,11 @@ impl Origin {
     }
 }
 
+/// A port on which nobody listens.
+pub(crate) async fn closed_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port()
+}
+
 /// A server of its own on 127.0.0.1, not behind any gate.
 pub(crate) struct Server {
     pub(crate) url: String,

@@ -1,0 +1,50 @@
+//! New rules without a restart: SIGHUP reads the configuration again. It is taken whole, or refused
+//! whole with the line that is wrong, and the old rules stay.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::bail;
+
+use super::say;
+use crate::compose::Gateway;
+use crate::config::Config;
+
+/// Reloads at each SIGHUP.
+#[cfg(unix)]
+pub(super) async fn at_signal(gateway: Arc<Gateway>, path: PathBuf, started: Config) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangups = match signal(SignalKind::hangup()) {
+        Ok(hangups) => hangups,
+        Err(error) => {
+            eprintln!("SIGHUP will not reload: {error}");
+            return;
+        }
+    };
+    while hangups.recv().await.is_some() {
+        match reload(&gateway, &path, &started).await {
+            Ok(rules) => say(format_args!("reloaded {}: {rules} rules", path.display())),
+            Err(error) => eprintln!("not reloaded, the old rules stay: {error:#}"),
+        }
+    }
+}
+
+/// There is no SIGHUP here; a restart reads the configuration.
+#[cfg(not(unix))]
+pub(super) async fn at_signal(_: Arc<Gateway>, _: PathBuf, _: Config) {}
+
+async fn reload(gateway: &Gateway, path: &Path, started: &Config) -> anyhow::Result<usize> {
+    let config = Config::read(path)?;
+    for (what, same) in [
+        ("public_urls[0]", config.public_urls.first() == started.public_urls.first()),
+        ("[seller]", config.seller == started.seller),
+        ("[books]", config.books == started.books),
+        ("[agents] allow_loopback", config.agents.allow_loopback == started.agents.allow_loopback),
+    ] {
+        if !same {
+            bail!("{what} has changed, which takes a restart");
+        }
+    }
+    gateway.reload(&config).await?;
+    Ok(config.rules.len())
+}
