@@ -15,6 +15,7 @@ pub mod payer;
 pub mod server;
 pub mod site;
 pub mod status;
+pub mod tls;
 pub mod wellknown;
 
 mod upload;

@@ -1,17 +1,21 @@
-//! Accepts connections and serves them over HTTP/1.1: bounded, with a time limit on slow heads.
+//! Accepts connections and serves them over HTTP/1.1 and HTTP/2, with TLS where configured: bounded,
+//! with a time limit on slow heads.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 
 use crate::body::boxed;
 use crate::endpoint::Endpoint;
@@ -50,6 +54,20 @@ pub async fn serve(
     options: ServerOptions,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    serve_tls(listener, endpoint, options, None, stop).await
+}
+
+/// The same over TLS, where there is an acceptor.
+///
+/// # Errors
+/// Only when the listener itself cannot be used.
+pub async fn serve_tls(
+    listener: TcpListener,
+    endpoint: Arc<dyn Endpoint>,
+    options: ServerOptions,
+    tls: Option<TlsAcceptor>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()> {
     listener.local_addr()?;
     let slots = Arc::new(Semaphore::new(options.connections_max));
     let (draining, drain) = watch::channel(false);
@@ -65,7 +83,7 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, _)) => {
-                let connection = connection(stream, Arc::clone(&endpoint), options, drain.clone());
+                let connection = connection(stream, Arc::clone(&endpoint), options, tls.clone(), drain.clone());
                 tokio::spawn(async move {
                     connection.await;
                     drop(slot);
@@ -92,30 +110,75 @@ async fn connection(
     stream: TcpStream,
     endpoint: Arc<dyn Endpoint>,
     options: ServerOptions,
-    mut drain: watch::Receiver<bool>,
+    tls: Option<TlsAcceptor>,
+    drain: watch::Receiver<bool>,
 ) {
     // Without it small answers wait for the other side's acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was not set");
     }
+    let Some(tls) = tls else { return serve_connection(stream, endpoint, options, drain).await };
+    match tokio::time::timeout(options.head_wait, tls.accept(stream)).await {
+        Ok(Ok(stream)) => serve_connection(stream, endpoint, options, drain).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+/// HTTP/1.1 or HTTP/2, whichever the client begins with.
+async fn serve_connection<S>(
+    stream: S,
+    endpoint: Arc<dyn Endpoint>,
+    options: ServerOptions,
+    mut drain: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let begun = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&begun);
     let adapted = hyper::service::service_fn(move |request: Request<Incoming>| {
+        asked.store(true, Ordering::Relaxed);
         let answering = endpoint.answer(request.map(boxed));
         async move { Ok::<_, Infallible>(answering.await) }
     });
-    let serving = http1::Builder::new()
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(options.head_wait)
-        .max_buf_size(options.head_max.max(8_192))
-        .serve_connection(TokioIo::new(stream), adapted);
+        .max_buf_size(options.head_max.max(8_192));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(options.head_max).unwrap_or(u32::MAX))
+        .max_concurrent_streams(STREAMS_MAX)
+        .keep_alive_interval(Some(options.head_wait))
+        .keep_alive_timeout(options.head_wait);
+    let serving = builder.serve_connection(TokioIo::new(stream), adapted);
     tokio::pin!(serving);
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
-        _ = drain.changed() => {
-            serving.as_mut().graceful_shutdown();
-            serving.as_mut().await
+    // Until the first bytes tell which version is spoken, no limit of either version runs.
+    let first_request = tokio::time::sleep(options.head_wait);
+    tokio::pin!(first_request);
+    let mut waiting = true;
+    let ended = loop {
+        tokio::select! {
+            ended = serving.as_mut() => break ended,
+            _ = drain.changed() => {
+                serving.as_mut().graceful_shutdown();
+                break serving.as_mut().await;
+            }
+            () = &mut first_request, if waiting => {
+                if !begun.load(Ordering::Relaxed) {
+                    return;
+                }
+                waiting = false;
+            }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
 }
+
+/// Requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 128;

@@ -1,17 +1,25 @@
 //! Gathers bodies under a cap.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use tollway_protocol::{Reason, Refusal};
 
 use crate::body::Body;
 
+/// How long a paid request's body may take to arrive.
+const UPLOAD_WAIT: Duration = Duration::from_secs(30);
+
 /// Reads a request body of at most `cap` bytes.
 ///
 /// # Errors
 /// `body_too_large` above the cap, `malformed_target` when the client broke it off.
 pub(crate) async fn gather(body: Body, cap: usize) -> Result<Bytes, Refusal> {
-    match read(body, cap).await {
+    let Ok(gathered) = tokio::time::timeout(UPLOAD_WAIT, read(body, cap)).await else {
+        return Err(Refusal::new(Reason::MalformedTarget, "the request body did not arrive in time"));
+    };
+    match gathered {
         Gathered::Whole(bytes) => Ok(bytes),
         Gathered::TooLong => Err(Refusal::new(Reason::BodyTooLarge, "a paid request's body is at most 1 MiB")),
         Gathered::Cut => Err(Refusal::new(Reason::MalformedTarget, "the request body broke off")),

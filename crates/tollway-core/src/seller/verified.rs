@@ -187,13 +187,17 @@ impl Seller {
     pub fn expect_sold(recorded: &Recorded) -> Result<(), Refusal> {
         use tollway_ledger::SaleState;
         match recorded.state {
-            SaleState::Posted | SaleState::Undelivered => Ok(()),
+            SaleState::Posted => Ok(()),
             SaleState::Pending => {
                 Err(Refusal::new(Reason::OutcomeUnknown, "this commitment is claimed and not yet posted"))
             }
             SaleState::Voided | SaleState::Expired => Err(Refusal::new(
                 Reason::ReplayMismatch,
                 "this commitment was released without a charge; sign a new one",
+            )),
+            SaleState::Undelivered => Err(Refusal::new(
+                Reason::ReplayMismatch,
+                "the answer broke off and its charge was taken back; sign a new commitment",
             )),
         }
     }

@@ -116,9 +116,7 @@ impl Gate {
         let receipt = self.settle(served.verified, delivery).await?;
         let seller = self.shared.seller.clone();
         let id = receipt.id;
-        let mut response = response.map(|body| boxed(Delivered::new(body, seller, id)));
-        // What the upstream says of its own bytes is not ours to sign.
-        response.headers_mut().remove(header::CONTENT_DIGEST);
+        let response = without_digest(response.map(|body| boxed(Delivered::new(body, seller, id))));
         Ok(self.finish(response, &receipt, &served.asked, &served.head))
     }
 
@@ -178,7 +176,14 @@ async fn refused_after_release<T>(verified: Verified, reason: Reason, detail: &'
     Err(Refusal::new(reason, detail))
 }
 
-fn is_short(response: &Response<Body>, cap: usize) -> bool {
+/// What the upstream says of bytes that nobody has looked at is not ours to sign.
+pub(super) fn without_digest(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().remove(header::CONTENT_DIGEST);
+    response
+}
+
+/// Whether an answer says that it is short enough to be gathered before it is charged.
+pub(super) fn is_short(response: &Response<Body>, cap: usize) -> bool {
     let told = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let length = response.body().size_hint().exact().or(told);
     length.is_some_and(|length| usize::try_from(length).is_ok_and(|length| length <= cap))

@@ -142,7 +142,9 @@ impl Gate {
         }
         let presented = dress::read(&parts.headers)?.ok_or_else(unpaid)?;
         refuse_dress_not_offered(rule, &presented)?;
-        let policy = Policy::strict_payment(presented.field, has_body(&parts), self.shared.seller.agents());
+        // A body need not be announced in the head: not over HTTP/2, nor by a service in this process.
+        let carries = has_body(&parts) || !http_body::Body::is_end_stream(&body);
+        let policy = Policy::strict_payment(presented.field, carries, self.shared.seller.agents());
         let now = self.shared.seller.now();
         let view = asked.view(&parts.method, &parts.headers);
         let identified = self.shared.seller.identify(&view, &policy, now).await?;

@@ -81,7 +81,7 @@ impl Payer {
             if attempt > 0 {
                 // A pause before asking again, longer each time, and as long as the seller wants.
                 let pause = asked.max(Duration::from_millis(200 << attempt));
-                if self.parts.buyer.clock.now() + 1 + pause.as_secs() >= request.expires {
+                if self.parts.buyer.clock.now().saturating_add(pause.as_secs()).saturating_add(1) >= request.expires {
                     break;
                 }
                 tokio::time::sleep(pause).await;

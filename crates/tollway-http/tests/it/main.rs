@@ -5,3 +5,4 @@ mod gate;
 mod key_directory;
 mod payer;
 mod rig;
+mod server;

@@ -8,7 +8,8 @@ use tokio::net::TcpListener;
 use tollway_core::clock::SystemClock;
 use tollway_core::rules::Action;
 use tollway_http::endpoint::Endpoint;
-use tollway_http::server::{ServerOptions, serve};
+use tollway_http::server::{ServerOptions, serve_tls};
+use tollway_http::tls::Certificate;
 
 use super::say;
 use crate::cli::GatewayArgs;
@@ -20,6 +21,14 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     let config = Config::read(&args.config.config)?;
     let listen = args.listen.unwrap_or(config.listen);
     let gateway = Arc::new(compose::gateway(&config, Arc::new(SystemClock)).await?);
+    let certificate = match &config.tls {
+        None => None,
+        Some(tls) => {
+            let read = Certificate::read(&config.path(&tls.certificate), &config.path(&tls.key));
+            Some(Arc::new(read.context("[tls]")?))
+        }
+    };
+    let acceptor = certificate.clone().map(Certificate::acceptor).transpose().context("[tls]")?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     announce(&config, &gateway, &listener)?;
     let mut beside = tokio::task::JoinSet::new();
@@ -32,9 +41,9 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
         });
     }
     beside.spawn(expire_claims(gateway.current().seller));
-    beside.spawn(super::reload::at_signal(Arc::clone(&gateway), args.config.config.clone(), config));
+    beside.spawn(super::reload::at_signal(Arc::clone(&gateway), args.config.config.clone(), config, certificate));
     let endpoint: Arc<dyn Endpoint> = gateway.endpoint.clone();
-    serve(listener, endpoint, ServerOptions::default(), stop_signal()).await?;
+    serve_tls(listener, endpoint, ServerOptions::default(), acceptor, stop_signal()).await?;
     beside.shutdown().await;
     say("stopped");
     Ok(ExitCode::SUCCESS)
@@ -79,7 +88,8 @@ async fn expire_claims(seller: tollway_core::seller::Seller) {
 }
 
 fn announce(config: &Config, gateway: &compose::Gateway, listener: &TcpListener) -> anyhow::Result<()> {
-    say(format_args!("listening on http://{}", listener.local_addr()?));
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    say(format_args!("listening on {scheme}://{}", listener.local_addr()?));
     for site in config.sites()? {
         say(format_args!("  site       {}", site.origin()));
     }

@@ -170,18 +170,26 @@ pub(crate) fn seller_lines(export: &[u8], agent: Option<&AgentId>) -> anyhow::Re
     Ok(lines)
 }
 
+/// What a crawler's log says of a commitment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Logged {
+    pub(crate) line: BuyerLine,
+    /// Its place in the seller's journal, by its receipt.
+    pub(crate) sequence: Option<u64>,
+}
+
 /// What a crawler's log says it was charged, by its receipts. A promise whose outcome it does not
 /// know counts with what was promised.
-pub(crate) fn buyer_lines(audit: &Path) -> anyhow::Result<Vec<BuyerLine>> {
+pub(crate) fn buyer_log(audit: &Path) -> anyhow::Result<Vec<Logged>> {
     let log = FileJournal::read(audit).with_context(|| format!("the audit log {}", audit.display()))?;
-    let mut lines: HashMap<CommitmentId, BuyerLine> = HashMap::new();
+    let mut lines: HashMap<CommitmentId, Logged> = HashMap::new();
     for line in log {
         match line {
             AuditLine::Promise { id, amount, .. } => {
-                lines.insert(id, BuyerLine { id, amount });
+                lines.insert(id, Logged { line: BuyerLine { id, amount }, sequence: None });
             }
-            AuditLine::Receipt { id, amount, .. } => {
-                lines.insert(id, BuyerLine { id, amount });
+            AuditLine::Receipt { id, amount, sequence, .. } => {
+                lines.insert(id, Logged { line: BuyerLine { id, amount }, sequence });
             }
             AuditLine::Refused { id, .. } => {
                 lines.remove(&id);
@@ -190,6 +198,11 @@ pub(crate) fn buyer_lines(audit: &Path) -> anyhow::Result<Vec<BuyerLine>> {
         }
     }
     Ok(lines.into_values().collect())
+}
+
+/// The same, as the ledger compares it.
+pub(crate) fn buyer_lines(audit: &Path) -> anyhow::Result<Vec<BuyerLine>> {
+    Ok(buyer_log(audit)?.into_iter().map(|logged| logged.line).collect())
 }
 
 /// Prints where two logs differ.

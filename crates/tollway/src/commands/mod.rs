@@ -1,6 +1,7 @@
 //! One file for each command of the program.
 
 pub(crate) mod agents;
+pub(crate) mod bill_check;
 pub(crate) mod buyer;
 pub(crate) mod crawl;
 pub(crate) mod explain;
@@ -14,7 +15,7 @@ mod reload;
 mod signed_amount;
 pub(crate) mod statement;
 
-pub(crate) use ledger_audit::{KnownKeys, buyer_lines, seller_lines};
+pub(crate) use ledger_audit::{KnownKeys, buyer_lines, buyer_log, seller_lines};
 pub(crate) use signed_amount::audited;
 
 use std::io::Write as _;

@@ -1,10 +1,11 @@
-//! New rules without a restart: SIGHUP reads the configuration again. It is taken whole, or refused
-//! whole with the line that is wrong, and the old rules stay.
+//! New rules and certificates without a restart: SIGHUP reads configuration and certificate again. Each
+//! is taken whole, or refused whole with what is wrong, and the old one stays.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::bail;
+use tollway_http::tls::Certificate;
 
 use super::say;
 use crate::compose::Gateway;
@@ -12,7 +13,12 @@ use crate::config::Config;
 
 /// Reloads at each SIGHUP.
 #[cfg(unix)]
-pub(super) async fn at_signal(gateway: Arc<Gateway>, path: PathBuf, started: Config) {
+pub(super) async fn at_signal(
+    gateway: Arc<Gateway>,
+    path: PathBuf,
+    started: Config,
+    certificate: Option<Arc<Certificate>>,
+) {
     use tokio::signal::unix::{SignalKind, signal};
     let mut hangups = match signal(SignalKind::hangup()) {
         Ok(hangups) => hangups,
@@ -26,12 +32,15 @@ pub(super) async fn at_signal(gateway: Arc<Gateway>, path: PathBuf, started: Con
             Ok(rules) => say(format_args!("reloaded {}: {rules} rules", path.display())),
             Err(error) => eprintln!("not reloaded, the old rules stay: {error:#}"),
         }
+        if let Some(Err(error)) = certificate.as_ref().map(|certificate| certificate.reload()) {
+            eprintln!("the old certificate stays: {error}");
+        }
     }
 }
 
 /// There is no SIGHUP here; a restart reads the configuration.
 #[cfg(not(unix))]
-pub(super) async fn at_signal(_: Arc<Gateway>, _: PathBuf, _: Config) {}
+pub(super) async fn at_signal(_: Arc<Gateway>, _: PathBuf, _: Config, _: Option<Arc<Certificate>>) {}
 
 async fn reload(gateway: &Gateway, path: &Path, started: &Config) -> anyhow::Result<usize> {
     let config = Config::read(path)?;

@@ -4,10 +4,13 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tollway_core::scheme::deferred::Limit;
 use tollway_http::dress;
-use tollway_ledger::{AuditReport, FAULTS_MAX, Fault, FaultKind, Sequence, verify_export};
+use tollway_ledger::{AuditReport, Fault, FaultKind, Sequence, verify_export};
 use tollway_protocol::{Amount, header};
 
 use super::KnownKeys;
+
+/// Most faults listed; further ones are only counted.
+const FAULTS_MAX: usize = 1_000;
 
 /// Everything an export can be checked for: that it follows from itself, whose signatures it
 /// carries, and that no line charges more than its payer signed for.

@@ -6,20 +6,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tollway_core::buyer::Budget;
 use tollway_core::clock::SystemClock;
 use tollway_http::payer::Payer;
-use tollway_ledger::{Balance, BuyerLine, CommitmentId, Hash, Reconciliation, SellerLine, Statement, reconcile};
+use tollway_ledger::{Reconciliation, SellerLine, Statement};
 use tollway_protocol::{Amount, Dress, Network};
-use tollway_signatures::{PrivateKey, PublicKey, Verifier as _, jws};
+use tollway_signatures::{PrivateKey, PublicKey, jws};
 use url::Url;
 
+use super::bill_check::{Verdict, check_lines, reconciled};
 use super::buyer::{PayerOptions, payer};
 use super::ledger::SEAL_TYPE;
-use super::signed_amount::check_signed;
-use super::{buyer_lines, ledger_audit, say, say_json};
+use super::{buyer_log, ledger_audit, say, say_json};
 use crate::cli::StatementArgs;
 use crate::keys;
 use crate::money::dollars;
@@ -36,25 +36,6 @@ pub(crate) struct CheckedBill {
     pub(crate) verdict: Verdict,
 }
 
-/// What was checked of a bill.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct Verdict {
-    /// The seller's key signed exactly this statement.
-    pub(crate) sealed_by_seller: bool,
-    /// The lines are the ones it was signed for, and add up to it.
-    pub(crate) lines_add_up: bool,
-    /// Lines whose signature is by one's own key, over their own commitment and amount.
-    pub(crate) lines_proved: u64,
-    /// Lines that are not.
-    pub(crate) lines_unproved: Vec<CommitmentId>,
-}
-
-impl Verdict {
-    pub(crate) fn holds(&self) -> bool {
-        self.sealed_by_seller && self.lines_add_up && self.lines_unproved.is_empty()
-    }
-}
-
 pub(crate) async fn run(args: StatementArgs) -> anyhow::Result<ExitCode> {
     let key = keys::read(&args.buyer.key)?;
     let scratch = std::env::temp_dir().join(format!("tollway-statement-{}", std::process::id()));
@@ -69,7 +50,7 @@ pub(crate) async fn run(args: StatementArgs) -> anyhow::Result<ExitCode> {
         save(folder, &checked)?;
     }
     let reconciled = match &args.audit {
-        Some(audit) => Some(reconciled(&checked, buyer_lines(audit)?)),
+        Some(audit) => Some(reconciled(&checked.statement, &checked.lines, &buyer_log(audit)?)),
         None => None,
     };
     print(&checked, reconciled.as_ref(), args.json)?;
@@ -117,12 +98,15 @@ pub(crate) async fn fetch(
         }
     };
     let statement: Statement = serde_json::from_value(value).context("the seller's bill is no statement")?;
+    let asked = period.is_none_or(|period| period == statement.period.to_string());
+    ensure!(asked, "the seller answers with its bill of {}", statement.period);
     let keyid = jws::kid(&sealed, 64 << 10).map_err(|refusal| anyhow::anyhow!("the bill's seal: {refusal}"))?;
     let seller_key = payer.key_of(origin, &keyid).await?;
     let payload = jws::verify(SEAL_TYPE, &sealed, 64 << 10, &seller_key);
     let sealed_by_seller = payload.is_ok_and(|payload| payload == statement.payload().as_bytes());
     let jsonl = fetch_lines(payer, &base, &statement).await?;
-    let (lines, verdict) = check_lines(&statement, &jsonl, own, sealed_by_seller)?;
+    let (lines, verdict) = check_lines(&statement, &jsonl, own)?;
+    let verdict = Verdict { sealed_by_seller, ..verdict };
     Ok(CheckedBill { statement, sealed, jsonl, lines, verdict })
 }
 
@@ -146,73 +130,6 @@ async fn fetch_lines(payer: &Payer, base: &Url, statement: &Statement) -> anyhow
             bail!("the bill has more lines than are read");
         }
     }
-}
-
-fn check_lines(
-    statement: &Statement,
-    jsonl: &str,
-    own: &PublicKey,
-    sealed_by_seller: bool,
-) -> anyhow::Result<(Vec<SellerLine>, Verdict)> {
-    #[derive(Deserialize)]
-    struct Row {
-        amount: Amount,
-        id: CommitmentId,
-        kind: String,
-        sale: Option<Signed>,
-    }
-    #[derive(Deserialize)]
-    struct Signed {
-        base: String,
-        signature: String,
-    }
-    let mut verdict = Verdict { sealed_by_seller, ..Verdict::default() };
-    let mut lines: Vec<SellerLine> = Vec::new();
-    let (mut charged, mut back, mut count) = (Amount::ZERO, Amount::ZERO, 0);
-    for (number, text) in jsonl.lines().enumerate() {
-        let row: Row = serde_json::from_str(text).with_context(|| format!("line {} of the bill", number + 1))?;
-        let sum = if row.kind == "sale" { &mut charged } else { &mut back };
-        *sum = sum.checked_add(row.amount).context("the bill is larger than can be counted")?;
-        count += 1;
-        match row.sale {
-            Some(sale) => {
-                let own_promise = is_own(own, row.id, &sale.base, &sale.signature);
-                let proved = own_promise && check_signed(&sale.base, row.amount).is_ok();
-                verdict.lines_proved += u64::from(proved);
-                if !proved {
-                    verdict.lines_unproved.push(row.id);
-                }
-                lines.push(SellerLine { id: row.id, amount: row.amount, undelivered: false });
-            }
-            None => {
-                let taken_back = lines.iter_mut().find(|line| line.id == row.id);
-                if let Some(line) = taken_back {
-                    line.undelivered = true;
-                }
-            }
-        }
-    }
-    verdict.lines_add_up = count == statement.lines
-        && Hash::of(jsonl.as_bytes()) == statement.lines_hash
-        && charged == statement.charged
-        && Balance::of(charged, back) == Some(statement.total);
-    Ok((lines, verdict))
-}
-
-/// Whether a line is a promise that one's own key has signed.
-fn is_own(own: &PublicKey, id: CommitmentId, base: &str, signature: &str) -> bool {
-    use base64::Engine as _;
-    let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(signature);
-    let derived = CommitmentId::derive(id.created(), own.thumbprint().as_bytes(), base.as_bytes());
-    derived == id && decoded.is_ok_and(|signature| own.verify(base.as_bytes(), &signature).is_ok())
-}
-
-/// Compares a bill with one's own log, as far as the bill's period goes.
-pub(crate) fn reconciled(checked: &CheckedBill, log: Vec<BuyerLine>) -> Reconciliation {
-    let billed: std::collections::HashSet<_> = checked.lines.iter().map(|line| line.id).collect();
-    let end = checked.statement.period.end();
-    let concerned = log.into_iter().filter(|line| billed.contains(&line.id) || line.id.created() < end);
-    reconcile(checked.lines.iter().copied(), concerned)
 }
 
 fn save(folder: &Path, checked: &CheckedBill) -> anyhow::Result<()> {

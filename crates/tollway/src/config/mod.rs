@@ -23,6 +23,8 @@ pub(crate) struct Config {
     /// Where to listen.
     #[serde(default = "default_listen")]
     pub(crate) listen: SocketAddr,
+    /// TLS, where the gateway itself speaks it.
+    pub(crate) tls: Option<TlsConfig>,
     /// What stands behind the gate.
     pub(crate) origin: OriginConfig,
     /// Who sells.
@@ -77,6 +79,16 @@ pub(crate) struct BooksConfig {
     pub(crate) path: PathBuf,
     /// Nonces remembered at once.
     pub(crate) nonce_capacity: Option<u64>,
+}
+
+/// TLS.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsConfig {
+    /// Certificate chain, PEM.
+    pub(crate) certificate: PathBuf,
+    /// Its private key, PEM.
+    pub(crate) key: PathBuf,
 }
 
 /// Counts and health.

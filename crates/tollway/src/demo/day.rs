@@ -16,8 +16,9 @@ use super::stage::Stage;
 use crate::cli::{DemoArgs, Format};
 use crate::commands::buyer::{PayerOptions, PayingFetch, payer, user_agent};
 use crate::commands::ledger::{SellerSigner, write_export};
-use crate::commands::statement::{CheckedBill, asker, fetch, reconciled};
-use crate::commands::{KnownKeys, audited, buyer_lines, now, seller_lines};
+use crate::commands::bill_check::reconciled;
+use crate::commands::statement::{CheckedBill, asker, fetch};
+use crate::commands::{KnownKeys, audited, buyer_log, now, seller_lines};
 use crate::compose::open_books;
 use crate::crawl::{Bar, CrawlOptions, Progress, Scope, Silent, Summary, crawl};
 use crate::keys;
@@ -71,14 +72,15 @@ pub(crate) async fn play(stage: &Stage, args: &DemoArgs) -> anyhow::Result<Day> 
     known.add_key(stage.crawler_key.clone());
     known.add_key(stage.seller_key.clone());
     let audit = audited(&export, &known);
-    let log = buyer_lines(&stage.file("audit.jsonl"))?;
-    let audit_total = log.iter().try_fold(Amount::ZERO, |sum, line| sum.checked_add(line.amount)).context("a sum")?;
-    let logs = reconcile(seller_lines(&export, None)?.into_iter(), log.iter().copied());
+    let log = buyer_log(&stage.file("audit.jsonl"))?;
+    let bought = || log.iter().map(|logged| logged.line);
+    let audit_total = bought().try_fold(Amount::ZERO, |sum, line| sum.checked_add(line.amount)).context("a sum")?;
+    let logs = reconcile(seller_lines(&export, None)?.into_iter(), bought());
     let (bill, bill_reconciled) = match &statement {
         None => (None, None),
         Some(_) => {
             let bill = bill(stage, period).await?;
-            let found = reconciled(&bill, log);
+            let found = reconciled(&bill.statement, &bill.lines, &log);
             (Some(bill), Some(found))
         }
     };

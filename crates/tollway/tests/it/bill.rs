@@ -45,7 +45,12 @@ fn each_period_has_its_own_bill() {
     crawler.buy_all(&shop);
     shop.close(2);
     let kept = crawler.file("bills");
-    let bill = |more: &[&str]| crawler.statement(&shop.origin, more).ok().json();
+    let audit = crawler.file("audit.jsonl");
+    let bill = |more: &[&str]| {
+        let checked = crawler.statement(&shop.origin, &[&["--audit", &audit], more].concat()).ok().json();
+        assert_eq!((&checked["reconciled"], &checked["reconciliation"]["equal"]), (&true.into(), &12.into()));
+        checked
+    };
     let newest = bill(&["--out", &kept]);
     let (first, second) = (shop.day(1).0, shop.day(2).0);
     assert_eq!(newest["statement"]["period"], second.as_str());

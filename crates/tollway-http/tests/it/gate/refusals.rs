@@ -83,7 +83,7 @@ async fn threat_30_a_signature_is_for_one_request() {
         row("another query", moved("GET", "/paid/a?b"), 401, R::SignatureInvalid),
         row("another method", moved("DELETE", "/paid/a"), 401, R::SignatureInvalid),
         row("another letter case", moved("get", "/paid/a"), 401, R::SignatureInvalid),
-        row("another spelling", moved("GET", "/%70aid/a"), 401, R::SignatureInvalid),
+        row("another spelling", moved("GET", "/paid/%61"), 401, R::SignatureInvalid),
         row(
             "another payment",
             sent.clone()
