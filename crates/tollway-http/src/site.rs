@@ -58,25 +58,32 @@ impl Site {
 /// Picks the site that a request is for (threat: Host confusion).
 ///
 /// # Errors
-/// `malformed_target` without exactly one host, `misdirected_request` for a host that is not ours.
+/// `malformed_target` without exactly one host, `misdirected_request` for a host that is not ours, or
+/// for a target that names another one than `Host` does.
 pub fn pick<'s>(sites: &'s [Site], uri: &Uri, headers: &HeaderMap) -> Result<&'s Site, Refusal> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (first, second) = (hosts.next(), hosts.next());
     if second.is_some() {
         return Err(Refusal::new(Reason::MalformedTarget, "the request has more than one Host"));
     }
-    let named = match (uri.authority(), first) {
-        (Some(authority), _) => authority.clone(),
-        (None, Some(host)) => Authority::try_from(host.as_bytes())
-            .map_err(|_| Refusal::new(Reason::MalformedTarget, "Host is not an authority"))?,
-        (None, None) => return Err(Refusal::new(Reason::MalformedTarget, "the request names no host")),
-    };
+    let host = first.map(|host| Authority::try_from(host.as_bytes())).transpose();
+    let host = host.map_err(|_| Refusal::new(Reason::MalformedTarget, "Host is not an authority"))?;
+    let mut named = uri.authority().into_iter().chain(&host).map(|authority| find(sites, authority));
+    let site = named.next().ok_or_else(|| Refusal::new(Reason::MalformedTarget, "the request names no host"))??;
+    // An upstream may look at the one or at the other.
+    match named.next().transpose()? {
+        Some(other) if other != site => Err(Refusal::new(Reason::MisdirectedHost, "the request names two hosts")),
+        _ => Ok(site),
+    }
+}
+
+fn find<'s>(sites: &'s [Site], named: &Authority) -> Result<&'s Site, Refusal> {
     if named.as_str().contains('@') {
         return Err(Refusal::new(Reason::MalformedTarget, "Host carries user information"));
     }
     sites
         .iter()
-        .find(|site| named.as_str() == site.authority || canonical(&named, &site.scheme) == site.authority)
+        .find(|site| named.as_str() == site.authority || canonical(named, &site.scheme) == site.authority)
         .ok_or_else(|| Refusal::new(Reason::MisdirectedHost, "this host is not served here"))
 }
 

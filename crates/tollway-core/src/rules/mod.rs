@@ -9,7 +9,7 @@ mod rule;
 
 pub use bots::is_ai_crawler;
 pub use explain::{Explanation, PassedOver, Step};
-pub use pattern::{ParsePatternError, Pattern};
+pub use pattern::{ParsePatternError, Pattern, fold_case};
 pub use reading::{PATH_MAX, Readings};
 pub use rule::{Action, Audience, Charge, Methods, Profile, Rule, TermsRef};
 
@@ -91,7 +91,7 @@ impl RuleSet {
                 return Err(ambiguous("another reading of this path falls under another rule"));
             }
         }
-        if ruling.rule_id().is_none() && !matches!(ruling, Ruling::Allow) {
+        if ruling.rule_id().is_none() {
             self.refuse_folded_case(path, method, who)?;
         }
         Ok(ruling)
@@ -99,10 +99,11 @@ impl RuleSet {
 
     /// An upstream that ignores letter case would serve a guarded resource for this path.
     fn refuse_folded_case(&self, path: &Readings, method: &str, who: Requester) -> Result<(), Refusal> {
-        for reading in path.iter() {
-            let lower = reading.to_lowercase();
+        let passing = |reading: &&str| matches!(self.decide_reading(reading, method, who), Ruling::Pass);
+        for reading in path.iter().filter(passing) {
+            let folded = fold_case(reading);
             let guarded =
-                self.rules.iter().find(|rule| rule.concerns(method, who) && rule.pattern.matches_folded(&lower));
+                self.rules.iter().find(|rule| rule.concerns(method, who) && rule.pattern.matches_folded(&folded));
             if guarded.is_some_and(|rule| !matches!(rule.action, Action::Allow)) {
                 return Err(ambiguous("this path differs from a guarded one in letter case only"));
             }
@@ -200,6 +201,8 @@ mod tests {
             "/%2561rticles/a.html",
             "/robots.txt/..%2f..%2farticles/a.html",
             "/articles;x/a.html",
+            "/press%2f../Articles/a.html",
+            "/article%C5%BF/a.html",
         ] {
             assert_eq!(decided(path, "GET", Requester::default()), Err(Reason::AmbiguousPath), "{path}");
         }

@@ -14,7 +14,7 @@ const STARS_MAX: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
-    lower: String,
+    folded: String,
 }
 
 /// Why a text is no path pattern.
@@ -45,11 +45,17 @@ impl Pattern {
         fits(self.text.as_bytes(), path.as_bytes())
     }
 
-    /// Whether `lower_path`, already in lower case, fits when letter case is ignored: what an
+    /// Whether `folded_path`, made by [`fold_case`], fits when letter case is ignored: what an
     /// upstream that folds case would serve.
-    pub fn matches_folded(&self, lower_path: &str) -> bool {
-        fits(self.lower.as_bytes(), lower_path.as_bytes())
+    pub fn matches_folded(&self, folded_path: &str) -> bool {
+        fits(self.folded.as_bytes(), folded_path.as_bytes())
     }
+}
+
+/// A path without letter case, whether an upstream folds to upper or to lower: some letters outside
+/// ASCII meet ASCII ones on one of the two ways only.
+pub fn fold_case(path: &str) -> String {
+    if path.is_ascii() { path.to_ascii_lowercase() } else { path.to_lowercase().to_uppercase().to_lowercase() }
 }
 
 /// Greedy match with one point of return: linear for one star, never exponential.
@@ -90,7 +96,7 @@ impl FromStr for Pattern {
         if text.chars().any(|c| matches!(c, '%' | '?' | '#' | '\\') || c.is_control()) {
             return Err(ParsePatternError::Encoded);
         }
-        Ok(Self { text: text.to_owned(), lower: text.to_lowercase() })
+        Ok(Self { text: text.to_owned(), folded: fold_case(text) })
     }
 }
 

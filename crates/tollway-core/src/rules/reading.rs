@@ -43,14 +43,15 @@ impl Readings {
             for folded in foldings(&decoded) {
                 push(&mut others, &plain, folded);
             }
-            let Ok(next) = decode(&decoded) else { break };
+            let next = decode_leniently(&decoded, |_| true);
             if next == decoded {
                 break;
             }
             push(&mut others, &plain, next.clone());
             decoded = next;
         }
-        for folded in foldings(raw) {
+        // A server that decodes nothing but what a URL cannot spell otherwise.
+        for folded in foldings(&decode_leniently(raw, |byte| !is_speakable(byte))) {
             push(&mut others, &plain, folded);
         }
         Ok(Self { plain, others })
@@ -72,18 +73,19 @@ impl Readings {
     }
 }
 
-/// A path of unreserved characters and single slashes without dot segments reads one way.
+/// A path of unreserved characters and single slashes, where no name begins or ends with a dot,
+/// reads one way.
 fn is_plain(raw: &str) -> bool {
     let mut previous = 0;
     for byte in raw.bytes() {
-        let fine =
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'/' | b'.' | b'+' | b',' | b'@');
-        if !fine || (byte == b'/' && previous == b'/') || (byte == b'.' && previous == b'/') {
+        let fine = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'/' | b'.' | b',' | b'@');
+        let joint = matches!((previous, byte), (b'/', b'/' | b'.') | (b'.', b'/'));
+        if !fine || joint {
             return false;
         }
         previous = byte;
     }
-    true
+    previous != b'.'
 }
 
 fn push(others: &mut Vec<String>, plain: &str, reading: String) {
@@ -92,20 +94,24 @@ fn push(others: &mut Vec<String>, plain: &str, reading: String) {
     }
 }
 
-/// The forms into which servers fold one decoded path.
+/// The forms into which servers fold one decoded path. To most a backslash is a letter like others.
 fn foldings(path: &str) -> Vec<String> {
-    let slashed = path.replace('\\', "/");
+    let slashed = path.contains('\\').then(|| path.replace('\\', "/"));
+    std::iter::once(path).chain(slashed.as_deref()).flat_map(slashed_foldings).collect()
+}
+
+fn slashed_foldings(path: &str) -> impl Iterator<Item = String> {
     let without_parameters =
-        slashed.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect::<Vec<_>>().join("/");
-    let until_query = slashed.split(['?', '#']).next().unwrap_or_default().to_owned();
-    [slashed, without_parameters, until_query]
-        .into_iter()
-        .flat_map(|form| {
-            let normal = normalised(&form);
-            let trimmed = trimmed_end(&normal);
-            [form, normal, trimmed]
-        })
-        .collect()
+        path.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect::<Vec<_>>().join("/");
+    let until_query = path.split(['?', '#', '\0']).next().unwrap_or_default().to_owned();
+    // A form's decoder takes a plus for a space, and Windows no name that ends in a dot or a space.
+    let spaced = path.replace('+', " ");
+    let named = normalised(&spaced).split('/').map(trimmed_name).collect::<Vec<_>>().join("/");
+    [path.to_owned(), without_parameters, until_query, spaced, named].into_iter().flat_map(|form| {
+        let normal = normalised(&form);
+        let trimmed = trimmed_end(&normal);
+        [form, normal, trimmed]
+    })
 }
 
 /// Dot segments removed and runs of slashes merged.
@@ -129,6 +135,10 @@ fn normalised(path: &str) -> String {
         normal.push('/');
     }
     normal
+}
+
+fn trimmed_name(name: &str) -> &str {
+    name.trim_end_matches([' ', '.'])
 }
 
 fn trimmed_end(path: &str) -> String {
@@ -160,6 +170,33 @@ fn decode(text: &str) -> Result<String, Refusal> {
         return Err(malformed("the path holds control characters"));
     }
     Ok(decoded)
+}
+
+/// Whether a byte stands in paths as it is (RFC 3986 section 3.3): no space, nothing beyond ASCII.
+fn is_speakable(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'^' | b'`' | b'{'..=b'}')
+}
+
+/// Percent-decodes the bytes that are `wanted`, and keeps everything else as it stands, broken
+/// escapes too: what a careless server does.
+fn decode_leniently(text: &str, wanted: impl Fn(u8) -> bool) -> String {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let digits = after.get(..2).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let byte = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        match byte {
+            Some(byte) if first == b'%' && wanted(byte) => {
+                decoded.push(byte);
+                rest = &after[2..];
+            }
+            _ => {
+                decoded.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 fn malformed(detail: &'static str) -> Refusal {
@@ -197,14 +234,27 @@ mod tests {
             "/articles/x%3fy",
             "/articles/x%23y",
             "/articles//x",
+            "/articles./x",
+            "/articles%20/x",
+            "/articles/x.",
+            "/articles/x%20.%20",
+            "/a\\b/../articles/x",
         ] {
             assert!(readings(raw).iter().any(|reading| reading == "/articles/x"), "{raw}: {:?}", readings(raw));
         }
     }
 
     #[test]
+    fn what_a_url_cannot_spell_otherwise_reads_one_way() {
+        for (raw, plain) in [("/my%20files/a", "/my files/a"), ("/caf%C3%A9/a", "/caf\u{e9}/a"), ("/a%7Cb", "/a|b")] {
+            assert_eq!(readings(raw), [plain]);
+        }
+        assert!(readings("/my+files/a").contains(&"/my files/a".to_owned()));
+    }
+
+    #[test]
     fn threat_07_double_and_triple_encodings_are_readings() {
-        for raw in ["/articles%252fx", "/%2561rticles/x", "/articles%25252fx"] {
+        for raw in ["/articles%252fx", "/%2561rticles/x", "/articles%25252fx", "/articles%25%2532fx"] {
             assert!(readings(raw).iter().any(|reading| reading == "/articles/x"), "{raw}: {:?}", readings(raw));
         }
     }

@@ -80,6 +80,9 @@ pub struct Charge {
 pub enum Profile {
     /// Method, authority, path, query, payment field, agent, digest of a body, nonce, short life.
     Strict,
+    /// What the public texts demand and no more: crawlers as they are today can pay. Such a
+    /// signature may hold for other requests too; the books take it for one only.
+    Published,
 }
 
 /// Terms, named by where they are and what they say.

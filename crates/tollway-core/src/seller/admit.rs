@@ -9,7 +9,7 @@ use super::flights::{Entry, Flight};
 use super::identify::Identified;
 use super::verified::{Hold, Verified};
 use super::{Landing, Seller, unavailable};
-use crate::rules::{Charge, Rule};
+use crate::rules::{Charge, Profile, Rule};
 use crate::scheme::deferred::{Bargain, Promise, strike};
 
 /// How far a buyer's clock may be off, in seconds.
@@ -76,10 +76,11 @@ impl Seller {
                 return Err(Refusal::new(Reason::ReplayPending, "too many copies of this request wait already"));
             }
         };
-        match self.bargain(purchase, now) {
+        let admitted = match self.bargain(purchase, now) {
             Ok(bargain) => self.hold(purchase, id, bargain, flight, now).await,
             Err(refusal) => self.recall(purchase, id, refusal, now).await,
-        }
+        };
+        admitted.map_err(|refusal| ask_for_more(refusal, purchase))
     }
 
     /// The offer that the promise answers, in the window of both.
@@ -144,6 +145,17 @@ impl Seller {
             Replay::ReceiptOnly
         }
     }
+}
+
+/// Under the `published` profile an honest crawler may sign two pages with the same bytes, within
+/// one second and without a nonce. The second is not sold on them: the crawler is asked to cover
+/// the path and to send a nonce.
+fn ask_for_more(refusal: Refusal, purchase: &Purchase) -> Refusal {
+    let weak = purchase.rule.charge_terms().is_some_and(|charge| charge.profile == Profile::Published);
+    if weak && refusal.reason == Reason::ReplayMismatch && purchase.identified.signature.nonce().is_none() {
+        return Refusal::new(Reason::NonceMissing, "this signature bought another page; cover @path and send a nonce");
+    }
+    refusal
 }
 
 fn re_serves(charge: &Charge) -> u8 {

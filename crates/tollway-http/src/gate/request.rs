@@ -57,11 +57,25 @@ pub fn requester(headers: &HeaderMap) -> Requester {
     }
 }
 
-/// Whether the request is a browser's question before a cross-origin request.
-pub(crate) fn is_preflight(parts: &Parts) -> bool {
-    parts.method == Method::OPTIONS
-        && parts.headers.contains_key(names::ORIGIN)
-        && parts.headers.contains_key(names::ACCESS_CONTROL_REQUEST_METHOD)
+/// The method that a browser asks about before a cross-origin request, if that is what it asks.
+pub(crate) fn preflighted(parts: &Parts) -> Option<&str> {
+    let asks = parts.method == Method::OPTIONS && parts.headers.contains_key(names::ORIGIN);
+    let method = parts.headers.get(names::ACCESS_CONTROL_REQUEST_METHOD).filter(|_| asks)?;
+    method.to_str().ok()
+}
+
+/// Fields by which some upstreams let a client replace the target that the gate has matched.
+const OTHER_TARGETS: [&str; 2] = ["x-original-url", "x-rewrite-url"];
+/// Fields by which some upstreams let a client replace the method.
+const OTHER_METHODS: [&str; 4] = ["x-http-method-override", "x-http-method", "x-method-override", "x-original-method"];
+
+/// Drops the fields that would make another request of this one behind the gate. Methods are left
+/// alone where no rule speaks of the resource.
+pub(crate) fn drop_replacements(headers: &mut HeaderMap, guarded: bool) {
+    let methods = OTHER_METHODS.iter().filter(|_| guarded);
+    for field in OTHER_TARGETS.iter().chain(methods) {
+        headers.remove(*field);
+    }
 }
 
 /// Whether a method is safe (RFC 9110 section 9.2.1): serving it changes nothing.

@@ -10,8 +10,8 @@ use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, VARY,
 };
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
-use tollway_core::rules::{Rule, Ruling};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use tollway_core::rules::{Profile, Rule, Ruling};
 use tollway_core::seller::{Admission, Identified, Purchase};
 use tollway_protocol::{Dress, Reason, Refusal, header};
 use tollway_signatures::{Policy, digest};
@@ -22,7 +22,7 @@ use super::counters::Outcome;
 use super::demand::{Refused, Terms, VARY_ON};
 use super::layer::Shared;
 use super::page;
-use super::request::{Asked, has_body, is_preflight};
+use super::request::{Asked, drop_replacements, has_body, preflighted};
 use crate::body::{Body, empty, full};
 use crate::dress::{self, Presented};
 use crate::endpoint::Endpoint;
@@ -79,7 +79,13 @@ impl Gate {
         if wellknown::concerns(&asked.path)? {
             return wellknown::answer(&self.shared, &asked, &parts).await;
         }
-        let ruling = self.shared.seller.rules().decide(&asked.path, parts.method.as_str(), asked.who)?;
+        let rules = self.shared.seller.rules();
+        if let Some(method) = preflighted(&parts)
+            && let Ruling::Charge(_) = rules.decide(&asked.path, method, asked.who)?
+        {
+            return Ok(preflight(&parts.headers));
+        }
+        let ruling = rules.decide(&asked.path, parts.method.as_str(), asked.who)?;
         match ruling {
             Ruling::Pass | Ruling::Allow => Ok(self.pass(&asked, parts, body).await),
             Ruling::Block(rule) => {
@@ -94,7 +100,7 @@ impl Gate {
     async fn pass(self, asked: &Asked, parts: Parts, body: Body) -> Response<Body> {
         self.shared.counters.count(None, Outcome::Passed);
         let guarded = self.shared.seller.rules().guards(asked.path.plain());
-        let mut response = self.upstream(Request::from_parts(parts, body)).await;
+        let mut response = self.forward(Request::from_parts(parts, body), guarded).await;
         if guarded {
             keep_private(response.headers_mut());
         }
@@ -109,9 +115,6 @@ impl Gate {
         body: Body,
         dress: Dress,
     ) -> Response<Body> {
-        if is_preflight(&parts) {
-            return preflight(&parts.headers);
-        }
         let seller = self.shared.seller.clone();
         let now = seller.now();
         let (Some(charge), Some(offer)) = (rule.charge_terms(), seller.offer(&rule.id, now)) else {
@@ -144,7 +147,7 @@ impl Gate {
         refuse_dress_not_offered(rule, &presented)?;
         // A body need not be announced in the head: not over HTTP/2, nor by a service in this process.
         let carries = has_body(&parts) || !http_body::Body::is_end_stream(&body);
-        let policy = Policy::strict_payment(presented.field, carries, self.shared.seller.agents());
+        let policy = self.policy(rule, &presented, carries);
         let now = self.shared.seller.now();
         let view = asked.view(&parts.method, &parts.headers);
         let identified = self.shared.seller.identify(&view, &policy, now).await?;
@@ -153,6 +156,15 @@ impl Gate {
         let request = Request::from_parts(parts, body);
         let offer = Sold { rule, asked, content_digest };
         self.admit(offer, presented, identified, request).await
+    }
+
+    /// What the rule's profile demands of a signature.
+    fn policy(&self, rule: &Rule, presented: &Presented, carries: bool) -> Policy {
+        let agents = self.shared.seller.agents();
+        match rule.charge_terms().map(|charge| charge.profile) {
+            Some(Profile::Published) => Policy::published(presented.field, agents),
+            Some(Profile::Strict) | None => Policy::strict_payment(presented.field, carries, agents),
+        }
     }
 
     async fn admit(
@@ -186,8 +198,15 @@ impl Gate {
         }
     }
 
-    /// Asks the service behind the gate, which never sees fields that only a seller may set.
-    pub(super) async fn upstream(&self, mut request: Request<Body>) -> Response<Body> {
+    /// Asks the service behind the gate for something that is guarded.
+    pub(super) async fn upstream(&self, request: Request<Body>) -> Response<Body> {
+        self.forward(request, true).await
+    }
+
+    /// Asks the service behind the gate, which never sees fields that only a seller may set, nor any
+    /// that would make another request of this one.
+    async fn forward(&self, mut request: Request<Body>, guarded: bool) -> Response<Body> {
+        drop_replacements(request.headers_mut(), guarded);
         for field in header::SELLER_ONLY {
             request.headers_mut().remove(*field);
         }
@@ -261,6 +280,14 @@ pub(super) fn keep_private(headers: &mut HeaderMap) {
     };
     if let Ok(value) = HeaderValue::from_str(&private) {
         headers.insert(CACHE_CONTROL, value);
+    }
+    // Fields that speak to one kind of cache only would overrule it (RFC 9213).
+    let targeted = |name: &&HeaderName| {
+        let name = name.as_str();
+        name.ends_with("cdn-cache-control") || matches!(name, "surrogate-control" | "edge-control" | "x-accel-expires")
+    };
+    for name in headers.keys().filter(targeted).cloned().collect::<Vec<_>>() {
+        headers.remove(name);
     }
     headers.append(VARY, HeaderValue::from_static(VARY_ON));
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Method, Response};
-use tollway_core::rules::Readings;
+use tollway_core::rules::{Readings, fold_case};
 use tollway_protocol::{Reason, Refusal};
 use tollway_signatures::DIRECTORY_PATH;
 
@@ -36,7 +36,7 @@ pub(crate) fn concerns(path: &Readings) -> Result<bool, Refusal> {
 }
 
 fn is_reserved(path: &str) -> bool {
-    let lower = path.to_ascii_lowercase();
+    let lower = fold_case(path);
     lower == DIRECTORY_PATH || lower.starts_with(PREFIX) || lower == PREFIX.trim_end_matches('/')
 }
 

@@ -63,6 +63,7 @@ enum ActionConfig {
 enum ProfileConfig {
     #[default]
     Strict,
+    Published,
 }
 
 impl RuleConfig {
@@ -134,6 +135,7 @@ impl RuleConfig {
         charge.live = self.live;
         charge.profile = match self.profile {
             ProfileConfig::Strict => Profile::Strict,
+            ProfileConfig::Published => Profile::Published,
         };
         charge.terms = terms;
         Ok(charge)

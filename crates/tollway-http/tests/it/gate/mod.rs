@@ -13,3 +13,5 @@ mod refusals;
 mod replays;
 mod sloppy;
 mod unavailable;
+mod published;
+mod registration;

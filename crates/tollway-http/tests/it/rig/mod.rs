@@ -159,6 +159,11 @@ pub(crate) fn rule(id: &str, path: &str, action: Action) -> Rule {
     }
 }
 
+/// The usual rules, and one more.
+pub(crate) fn rules_with(rule: Rule) -> Vec<Rule> {
+    rules().into_iter().chain([rule]).collect()
+}
+
 fn rules() -> Vec<Rule> {
     let mut reading = charging("reading", "/get/*", |_| {});
     reading.methods = Methods::Only(vec!["GET".to_owned()]);
