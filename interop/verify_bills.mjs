@@ -26,6 +26,7 @@ const gateway = await start(["gateway", "-c", config], (said) => said.includes("
 const seller = await readSeller(origin);
 const agent = await newAgent();
 
+await checkRegistered();
 await buyEach();
 await checkBlocked();
 await checkBill(1, { charged: "16000", undelivered_total: "3000", total: "13000", brought_forward: "0", payable: "10000", carried: "3000" });
@@ -35,6 +36,18 @@ await gateway.end();
 agent.close();
 upstream.close();
 checkJournal();
+
+/** An agent that nobody knows opens its account by itself. */
+async function checkRegistered() {
+  for (const isNew of [true, false]) {
+    const answer = await send(plainRequest(agent, `${origin}/.well-known/tollway/agents`, "POST"));
+    assert.equal(answer.status, 200, answer.body.toString());
+    checkSigned(seller, answer, ["content-digest"]);
+    const { account, new: opened } = JSON.parse(answer.body);
+    assert.deepEqual([account.agent, account.credit_limit, opened], [agent.origin, "1000000", isNew]);
+  }
+  say("account: opened by its agent's signature, once");
+}
 
 /** One sale of each kind of life, each in its own dress. */
 async function buyEach() {

@@ -127,8 +127,8 @@ export function promiseRequest(agent, dress, demand, { method = "GET", url, body
 }
 
 /** A signed request that promises nothing. */
-export const plainRequest = (agent, url) =>
-  signed(agent, { method: "GET", url, headers: { "signature-agent": DRESSES.x402.agentField(agent.origin) } }, DRESSES.x402);
+export const plainRequest = (agent, url, method = "GET") =>
+  signed(agent, { method, url, headers: { "signature-agent": DRESSES.x402.agentField(agent.origin) } }, DRESSES.x402);
 
 function signed(agent, request, { label, covered }) {
   const created = Math.floor(Date.now() / 1000);

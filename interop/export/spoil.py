@@ -21,6 +21,9 @@ def spoiled(entries):
 
     yield "an amount", relinked(changed(entries, one, amount="1")), "amount"
     yield "another URL", relinked(changed(entries, one, url=foreign["url"])), "another URL"
+    other_agent = {"agent": "https://other.example", "debit": "payer:https://other.example"}
+    yield "another agent", relinked(changed(entries, one, **other_agent)), "another agent"
+    yield "another end", relinked(changed(entries, one, expires=foreign["expires"] + 1)), "ends at another time"
     yield "another base", relinked(changed(entries, one, base=foreign["base"])), "commitment id"
     yield "an id", relinked(changed(entries, one, id=b64(bytes(32)))), "commitment id"
     yield "another price proof", relinked(changed(entries, one, price_proof="ceiling-only")), "price proof"

@@ -79,9 +79,8 @@ fn certified(chain: &Path, key: &Path) -> Result<Arc<CertifiedKey>, CertificateE
         let path = path.to_owned();
         move |error| CertificateError::Pem { path, error }
     };
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(chain)
-        .and_then(Iterator::collect)
-        .map_err(wrong(chain))?;
+    let certificates: Vec<_> =
+        CertificateDer::pem_file_iter(chain).and_then(Iterator::collect).map_err(wrong(chain))?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(wrong(key))?;
     let certified = CertifiedKey::from_der(certificates, key, &ring::default_provider())?;
     certified.keys_match()?;

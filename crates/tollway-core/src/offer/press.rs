@@ -1,7 +1,7 @@
 //! Makes offers, once a minute and rule, and finds them again: also those that another gate with
 //! the same key handed out, and those of an earlier version of the rules until they end.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -136,9 +136,15 @@ impl OfferPress {
         self.slots(rule_id, now).map(|slot| self.offer(slot, now)).find(|offer| offer.id() == id)
     }
 
-    /// An offer by id alone, for those who want to read it: what this press made and remembers.
-    pub fn made(&self, id: OfferId) -> Option<Arc<Offer>> {
-        self.made.lock().by_id.get(&id).cloned()
+    /// An offer by its id alone, for those who want to read it: also one that another gate made, or
+    /// this one before it was started anew. Bounded as [`OfferPress::find`] is, for each rule.
+    pub fn any(&self, id: OfferId, now: u64) -> Option<Arc<Offer>> {
+        if let Some(offer) = self.made.lock().by_id.get(&id) {
+            return Some(Arc::clone(offer));
+        }
+        let rules = self.versions.iter().flat_map(|version| &version.rules).map(|rule| rule.id.as_str());
+        let rules: HashSet<&str> = rules.collect();
+        rules.into_iter().find_map(|rule| self.find(rule, id, now))
     }
 
     fn slots<'a>(&'a self, rule_id: &'a str, now: u64) -> impl Iterator<Item = Slot> + 'a {
@@ -254,6 +260,14 @@ mod tests {
         }
         assert!(press.made.lock().by_id.len() < 10);
         assert!(press.made.lock().by_slot.len() < 10);
+    }
+
+    #[test]
+    fn an_offer_is_shown_by_its_id_whoever_made_it() {
+        let (before, after) = (press("$0.01", NOON, vec![]), press("$0.01", NOON, vec![]));
+        let offer = before.current("articles", NOON + 61).unwrap();
+        assert_eq!(after.any(offer.id(), NOON + 100), Some(offer));
+        assert_eq!(after.any("AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap(), NOON + 100), None);
     }
 
     #[test]

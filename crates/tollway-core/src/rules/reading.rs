@@ -118,7 +118,7 @@ fn slashed_foldings(path: &str) -> impl Iterator<Item = String> {
 fn normalised(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     for segment in path.split('/') {
-        match segment.trim_end_matches(' ') {
+        match segment {
             "" | "." => {}
             ".." => {
                 kept.pop();
@@ -138,7 +138,10 @@ fn normalised(path: &str) -> String {
 }
 
 fn trimmed_name(name: &str) -> &str {
-    name.trim_end_matches([' ', '.'])
+    match name.trim_end_matches(' ') {
+        dots @ ("." | "..") => dots,
+        _ => name.trim_end_matches([' ', '.']),
+    }
 }
 
 fn trimmed_end(path: &str) -> String {

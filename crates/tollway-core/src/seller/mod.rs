@@ -149,7 +149,7 @@ impl Seller {
 
     /// An offer by its id.
     pub fn offer_by_id(&self, id: crate::offer::OfferId) -> Option<Arc<Offer>> {
-        self.shared.parts.press.made(id)
+        self.shared.parts.press.any(id, self.now())
     }
 }
 

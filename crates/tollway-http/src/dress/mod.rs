@@ -34,6 +34,12 @@ pub fn intended(headers: &HeaderMap) -> Dress {
     }
 }
 
+/// The field in which a request tries to pay; that of x402 where it does not try.
+pub fn field(headers: &HeaderMap) -> &'static str {
+    let present = header::PAYMENTS.iter().copied().find(|field| headers.contains_key(*field));
+    present.unwrap_or(header::PAYMENT_SIGNATURE)
+}
+
 /// Reads the commitment of a request, if it carries one.
 ///
 /// # Errors

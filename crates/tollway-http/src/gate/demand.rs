@@ -9,6 +9,7 @@ use tollway_core::offer::Offer;
 use tollway_core::rules::Charge;
 use tollway_core::seller::Seller;
 use tollway_protocol::{Dress, Reason, Refusal, header};
+use tollway_signatures::policy::WEB_BOT_AUTH;
 
 use super::page;
 use crate::body::{Body, empty, full};
@@ -16,8 +17,6 @@ use crate::{dress, status};
 
 /// Fields that decide what a priced resource answers.
 pub(crate) const VARY_ON: &str = "signature-agent, signature-input, payment, payment-signature, crawler-exact-price, crawler-max-price, user-agent, accept";
-/// What a signature must cover to be taken as a payment under the `strict` profile.
-const ASKED_SIGNATURE: &str = r#"sig1=("@method" "@authority" "@path" "@query" "signature-agent");created;expires;keyid;nonce;tag="web-bot-auth""#;
 
 /// A refusal on its way to the wire: why, in which dress it was asked, and what would be taken.
 pub(crate) struct Refused<'a> {
@@ -35,6 +34,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) url: &'a str,
     /// A person's browser asks.
     pub(crate) person: bool,
+    /// Fields that a signature must cover to be taken for this request.
+    pub(crate) signed_fields: &'a [&'static str],
 }
 
 impl Refused<'_> {
@@ -54,7 +55,8 @@ impl Refused<'_> {
             headers.insert(header::CRAWLER_ERROR, HeaderValue::from_static(word));
         }
         if code == StatusCode::UNAUTHORIZED {
-            headers.insert(header::ACCEPT_SIGNATURE, HeaderValue::from_static(ASKED_SIGNATURE));
+            let fields = self.terms.map_or(&[][..], |terms| terms.signed_fields);
+            headers.insert(header::ACCEPT_SIGNATURE, ascii(&asked_signature(fields)));
         }
         let body = match self.terms {
             Some(terms) if code == StatusCode::PAYMENT_REQUIRED => terms.write(headers, &self.refusal),
@@ -100,6 +102,13 @@ fn problem(headers: &mut HeaderMap, refusal: &Refusal) -> Bytes {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let body = json!({"error": refusal.reason.code(), "detail": refusal.detail});
     body.to_string().into()
+}
+
+/// What a signature must cover under the `strict` profile (RFC 9421 section 5.1).
+fn asked_signature(fields: &[&str]) -> String {
+    let fields: String = fields.iter().map(|field| format!(" \"{field}\"")).collect();
+    let agent = header::SIGNATURE_AGENT;
+    format!(r#"sig1=("@method" "@authority" "@path" "@query" "{agent}"{fields});created;expires;tag="{WEB_BOT_AUTH}""#)
 }
 
 /// x402's word for an unpaid request is a sentence; every other refusal is its code.

@@ -122,7 +122,12 @@ impl Gate {
             return self.refused(Some(&rule.id), refusal, dress);
         };
         let person = page::is_wanted(&parts.headers);
-        let terms = Terms { seller: &seller, offer: &offer, charge, url: &asked.url, person };
+        let mut signed_fields = vec![dress::field(&parts.headers)];
+        if has_body(&parts) {
+            signed_fields.push(header::CONTENT_DIGEST);
+        }
+        let signed_fields = signed_fields.as_slice();
+        let terms = Terms { seller: &seller, offer: &offer, charge, url: &asked.url, person, signed_fields };
         match self.clone().purchase(rule, asked, parts, body).await {
             Ok(response) => response,
             Err(refusal) => {

@@ -74,7 +74,12 @@ impl Payer {
     }
 
     /// Sends the same bytes until there is a definite answer, then settles the budget and the log.
-    async fn deliver(&self, target: &Target, request: &SignedRequest, approved: Approved) -> Result<Outcome, PayFailure> {
+    async fn deliver(
+        &self,
+        target: &Target,
+        request: &SignedRequest,
+        approved: Approved,
+    ) -> Result<Outcome, PayFailure> {
         let mut detail = String::new();
         let mut asked = Duration::ZERO;
         for attempt in 0..TRIES {
@@ -310,7 +315,8 @@ fn is_upstream(reply: &Reply) -> bool {
 
 /// How long the seller asks to wait; nothing where it does not say so in seconds.
 fn retry_after(reply: &Reply) -> Duration {
-    let seconds = reply.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let seconds =
+        reply.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     Duration::from_secs(seconds.unwrap_or(0))
 }
 

@@ -31,8 +31,7 @@ impl Order {
     /// `conflicting_payment` for a field that the payer or the connection writes: payment, signature, digest, framing.
     pub fn with_field(mut self, name: HeaderName, value: HeaderValue) -> Result<Self, Refusal> {
         let framing = [names::HOST, names::CONTENT_LENGTH, names::TRANSFER_ENCODING, names::CONNECTION, names::TE];
-        let signing =
-            [header::SIGNATURE, header::SIGNATURE_INPUT, header::SIGNATURE_AGENT, header::CONTENT_DIGEST];
+        let signing = [header::SIGNATURE, header::SIGNATURE_INPUT, header::SIGNATURE_AGENT, header::CONTENT_DIGEST];
         let written = signing.iter().chain(header::PAYMENTS).any(|field| *field == name.as_str());
         if written || framing.contains(&name) {
             return Err(Refusal::new(Reason::ConflictingPayment, format!("`{name}` is written by the payer itself")));

@@ -100,7 +100,8 @@ mod tests {
         let mut past = Past::default();
         let refused = AuditLine::Refused { at: 0, id: id(2), reason: "expired".into() };
         let unknown = AuditLine::Unknown { at: 0, id: id(4), detail: "reset".into() };
-        let all = [promise(4), promise(1), receipt(1), receipt(1), promise(2), refused, promise(3), unknown, receipt(9)];
+        let all =
+            [promise(4), promise(1), receipt(1), receipt(1), promise(2), refused, promise(3), unknown, receipt(9)];
         all.into_iter().for_each(|line| past.add(line));
         assert_eq!((past.charged(), past.held()), (Amount::new(9), Amount::new(20)));
         assert_eq!(past.into_open().iter().map(|open| open.id).collect::<Vec<_>>(), [id(3), id(4)]);

@@ -4,7 +4,7 @@
 use http::HeaderMap;
 use tollway_core::buyer::Approved;
 use tollway_protocol::{Dress, Reason, Refusal, header};
-use tollway_signatures::{Policy, Unverified, digest};
+use tollway_signatures::{Component, Policy, Unverified, digest};
 
 use super::request::{Reply, SignedRequest, Target};
 use super::{PayError, Payer};
@@ -42,6 +42,12 @@ impl Payer {
         field: Option<&str>,
     ) -> Result<(), PayError> {
         let mut policy = Policy::seller_response(field.unwrap_or(header::CONTENT_DIGEST));
+        policy.required.push(Component::new("@query").req());
+        for own in [header::CONTENT_DIGEST, header::CRAWLER_CHARGED] {
+            if reply.headers.contains_key(own) && field != Some(own) {
+                policy.whole_fields.push(own.to_owned());
+            }
+        }
         policy.skew = 120;
         let now = self.parts.buyer.clock.now();
         let unverified = {

@@ -8,9 +8,7 @@ use http_body_util::BodyExt as _;
 use tollway_core::rules::Readings;
 use tollway_ledger::CommitmentId;
 use tollway_protocol::{Reason, Refusal, header};
-use tollway_signatures::{
-    Component, SignatureParams, Signed, Signer, Thumbprint, digest, policy::WEB_BOT_AUTH, sign,
-};
+use tollway_signatures::{Component, SignatureParams, Signed, Signer, Thumbprint, digest, policy::WEB_BOT_AUTH, sign};
 use url::Url;
 
 use super::{Order, PayError, Payer};
@@ -182,7 +180,8 @@ impl Payer {
         let (parts, mut body) = response.into_parts();
         let told = parts.headers.get(names::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         let is_head = target.method == Method::HEAD;
-        if !is_head && told.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > self.parts.body_max))
+        if !is_head
+            && told.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > self.parts.body_max))
         {
             return Err(self.too_large().into());
         }

@@ -26,7 +26,11 @@ fn hello() -> Arc<dyn Endpoint> {
 }
 
 fn options() -> ServerOptions {
-    ServerOptions { head_wait: Duration::from_millis(300), drain_wait: Duration::from_secs(5), ..ServerOptions::default() }
+    ServerOptions {
+        head_wait: Duration::from_millis(300),
+        drain_wait: Duration::from_secs(5),
+        ..ServerOptions::default()
+    }
 }
 
 struct Running {

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use tollway_ledger::{Balance, CommitmentId, Hash, Reconciliation, SellerLine, Statement, reconcile};
-use tollway_protocol::Amount;
+use tollway_http::evidence::{self, Claimed};
+use tollway_ledger::{Balance, CommitmentId, Hash, PriceProof, Reconciliation, SellerLine, Statement, reconcile};
+use tollway_protocol::{Amount, Dress};
 use tollway_signatures::{PublicKey, Verifier as _};
 
 use super::ledger_audit::Logged;
-use super::signed_amount::check_signed;
 
 /// What was checked of a bill.
 #[derive(Debug, Default, Serialize)]
@@ -33,6 +33,7 @@ impl Verdict {
 /// A line as the seller sends it.
 #[derive(Deserialize)]
 struct Row {
+    agent: String,
     amount: Amount,
     id: CommitmentId,
     kind: Kind,
@@ -51,6 +52,12 @@ enum Kind {
 struct Signed {
     base: String,
     signature: String,
+    dress: Dress,
+    expires: u64,
+    method: String,
+    offer: Option<String>,
+    price_proof: PriceProof,
+    url: String,
 }
 
 /// Checks lines against the bill they belong to and against one's own key.
@@ -75,7 +82,7 @@ pub(crate) fn check_lines(
         let sum = match row.kind {
             Kind::Sale => {
                 // A promise is charged once, however often it is proved.
-                let proved = once.insert(row.id) && row.sale.is_some_and(|sale| is_own(own, row.id, row.amount, &sale));
+                let proved = once.insert(row.id) && row.sale.is_some_and(|sale| is_own(own, row.id, sale, (row.agent, row.amount)));
                 verdict.lines_proved += u64::from(proved);
                 if !proved {
                     verdict.lines_unproved.push(row.id);
@@ -113,13 +120,15 @@ fn is_rounded(statement: &Statement) -> bool {
 }
 
 /// Whether a line is a promise that one's own key has signed, for this amount.
-fn is_own(own: &PublicKey, id: CommitmentId, amount: Amount, sale: &Signed) -> bool {
+fn is_own(own: &PublicKey, id: CommitmentId, sale: Signed, charged: (String, Amount)) -> bool {
     use base64::Engine as _;
     let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(&sale.signature);
     let derived = CommitmentId::derive(id.created(), own.thumbprint().as_bytes(), sale.base.as_bytes());
-    derived == id
-        && decoded.is_ok_and(|signature| own.verify(sale.base.as_bytes(), &signature).is_ok())
-        && check_signed(&sale.base, amount).is_ok()
+    let signed = decoded.is_ok_and(|signature| own.verify(sale.base.as_bytes(), &signature).is_ok());
+    let Signed { base, dress, expires, method, offer, price_proof, url, .. } = sale;
+    let (agent, amount) = charged;
+    let claimed = Claimed { agent, amount, dress, expires, method, nonce: None, offer, price_proof, url };
+    derived == id && signed && evidence::check(&base, &claimed).is_ok()
 }
 
 /// Compares a bill with one's own log, as far as the bill goes: with receipts for places of the

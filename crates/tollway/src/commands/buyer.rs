@@ -8,15 +8,16 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use tollway_core::buyer::{Budget, Buyer, Journal, Shelf};
 use tollway_core::clock::Clock;
-use tollway_http::payer::{Answer, Entropy, FileJournal, PayError, Payer, PayerParts};
+use tollway_http::payer::{Answer, Entropy, FileJournal, Order, PayError, PayFailure, Payer, PayerParts};
 use tollway_protocol::{Dress, Network, Reason};
 use tollway_signatures::{AgentPolicy, AgentUrl, PrivateKey};
 use url::Url;
 
-use crate::crawl::{Charged, Fetch, FetchError, Fetched};
+use super::now;
+use crate::crawl::{Charged, Exchange, Fetch, FetchError, Fetched};
 
-/// Longest page read, in bytes.
-const PAGE_MAX: usize = 64 << 20;
+/// Longest answer read, in bytes, where nothing else is said.
+pub(crate) const BODY_MAX: usize = 64 << 20;
 
 /// What a payer is made of, beside its key.
 pub(crate) struct PayerOptions<'a> {
@@ -26,6 +27,8 @@ pub(crate) struct PayerOptions<'a> {
     pub(crate) dress: Dress,
     pub(crate) network: Network,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Longest answer read, in bytes.
+    pub(crate) body_max: usize,
 }
 
 /// Makes a payer.
@@ -59,7 +62,7 @@ pub(crate) fn payer(key: PrivateKey, options: PayerOptions<'_>) -> anyhow::Resul
         key,
         agent: agent.as_str().to_owned(),
         entropy,
-        body_max: PAGE_MAX,
+        body_max: options.body_max,
     }))
 }
 
@@ -74,11 +77,11 @@ pub(crate) struct PayingFetch(pub(crate) Arc<Payer>);
 #[async_trait]
 impl Fetch for PayingFetch {
     async fn fetch(&self, url: &Url) -> Result<Fetched, FetchError> {
-        self.0.get(url).await.map(fetched).map_err(failed)
+        self.0.buy_order(&Order::get(url.clone())).await.map(fetched).map_err(failed)
     }
 
     async fn fetch_free(&self, url: &Url) -> Result<Fetched, FetchError> {
-        self.0.get_unpaid(url).await.map(fetched).map_err(failed)
+        self.0.get_unpaid(url).await.map(fetched).map_err(|error| failed(error.into()))
     }
 
     fn budget_left(&self) -> Option<u128> {
@@ -93,19 +96,60 @@ fn fetched(answer: Answer) -> Fetched {
         status: answer.status.as_u16(),
         content_type: field(http::header::CONTENT_TYPE),
         location: field(http::header::LOCATION),
-        charged: answer.charged.map(|charged| Charged { id: charged.id.to_string(), amount: charged.amount.get() }),
+        retry_after: field(http::header::RETRY_AFTER).and_then(|text| retry_after(&text, now())),
+        charged: answer.charged.map(charge),
         body: answer.body,
+        exchange: Exchange { sent: answer.sent, received: answer.headers },
     }
 }
 
-fn failed(error: PayError) -> FetchError {
-    match error {
-        PayError::Refused(refusal) => match refusal.reason {
-            Reason::BudgetExhausted => FetchError::BudgetExhausted,
-            reason => FetchError::Refused { code: reason.code().to_owned(), detail: refusal.detail.into_owned() },
+fn charge(charged: tollway_http::payer::Charged) -> Charged {
+    Charged { id: charged.id.to_string(), amount: charged.amount.get() }
+}
+
+/// `Retry-After` (RFC 9110 section 10.2.3): seconds, or the time until which to wait.
+fn retry_after(text: &str, now: u64) -> Option<Duration> {
+    let text = text.trim();
+    let seconds = text.parse().ok().or_else(|| {
+        let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_second();
+        Some(u64::try_from(until).unwrap_or(0).saturating_sub(now))
+    })?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn failed(failure: PayFailure) -> FetchError {
+    let charged = failure.charged.map(charge);
+    match failure.error {
+        PayError::Refused(refusal) => match (refusal.reason, charged) {
+            (Reason::BudgetExhausted, _) => FetchError::BudgetExhausted,
+            (Reason::BodyTooLarge, charged) => FetchError::TooLarge { charged },
+            (_, Some(charged)) => FetchError::Lost { charged, detail: refusal.detail.into_owned() },
+            (reason, None) => FetchError::Refused { code: reason.code().to_owned(), detail: refusal.detail.into_owned() },
         },
         PayError::TooDear { asked } => FetchError::OverMaxPrice { asked: asked.get() },
         PayError::Unreachable(detail) => FetchError::Unreachable(detail),
         PayError::Unknown { id, .. } => FetchError::Unknown { id: id.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_time() {
+        let now = 784_111_777;
+        for (text, seconds) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
+            ("Sun, 06 Nov 1993 08:49:37 GMT", None),
+            ("soon", None),
+            ("-5", None),
+            ("", None),
+        ] {
+            assert_eq!(retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
     }
 }

@@ -30,6 +30,7 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     };
     let acceptor = certificate.clone().map(Certificate::acceptor).transpose().context("[tls]")?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let stopped = stop_signal();
     announce(&config, &gateway, &listener)?;
     let mut beside = tokio::task::JoinSet::new();
     if let Some(metrics) = &config.metrics {
@@ -43,7 +44,7 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     beside.spawn(expire_claims(gateway.current().seller));
     beside.spawn(super::reload::at_signal(Arc::clone(&gateway), args.config.config.clone(), config, certificate));
     let endpoint: Arc<dyn Endpoint> = gateway.endpoint.clone();
-    serve_tls(listener, endpoint, ServerOptions::default(), acceptor, stop_signal()).await?;
+    serve_tls(listener, endpoint, ServerOptions::default(), acceptor, stopped).await?;
     beside.shutdown().await;
     say("stopped");
     Ok(ExitCode::SUCCESS)

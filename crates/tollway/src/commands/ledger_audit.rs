@@ -16,7 +16,7 @@ use tollway_protocol::Amount;
 use tollway_signatures::{PublicKey, Thumbprint, Verifier as _, jws};
 
 use super::ledger::SEAL_TYPE;
-use super::signed_amount::audited;
+use super::audited::audited;
 use super::{say, say_json};
 use crate::money::dollars;
 

@@ -1,9 +1,11 @@
 //! One file for each command of the program.
 
 pub(crate) mod agents;
+mod audited;
 pub(crate) mod bill_check;
 pub(crate) mod buyer;
 pub(crate) mod crawl;
+mod crawl_past;
 pub(crate) mod explain;
 pub(crate) mod gateway;
 pub(crate) mod keys;
@@ -12,11 +14,13 @@ mod ledger_audit;
 mod ledger_csv;
 mod metrics;
 mod reload;
-mod signed_amount;
+pub(crate) mod pages;
+pub(crate) mod pay;
+pub(crate) mod quote;
 pub(crate) mod statement;
 
 pub(crate) use ledger_audit::{KnownKeys, buyer_lines, buyer_log, seller_lines};
-pub(crate) use signed_amount::audited;
+pub(crate) use audited::audited;
 
 use std::io::Write as _;
 

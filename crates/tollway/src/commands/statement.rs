@@ -17,7 +17,7 @@ use tollway_signatures::{PrivateKey, PublicKey, jws};
 use url::Url;
 
 use super::bill_check::{Verdict, check_lines, reconciled};
-use super::buyer::{PayerOptions, payer};
+use super::buyer::{BODY_MAX, PayerOptions, payer};
 use super::ledger::SEAL_TYPE;
 use super::{buyer_log, ledger_audit, say, say_json};
 use crate::cli::StatementArgs;
@@ -67,6 +67,7 @@ pub(crate) fn asker(key: PrivateKey, agent: &str, log: &Path) -> anyhow::Result<
         dress: Dress::X402,
         network: Network::tollway(),
         clock: Arc::new(SystemClock),
+        body_max: BODY_MAX,
     };
     payer(key, options)
 }

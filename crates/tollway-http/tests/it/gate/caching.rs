@@ -8,7 +8,9 @@ use crate::rig::{Got, Rig, Sent, Way, response};
 fn assert_varies(got: &Got, name: &str) {
     let lines = got.headers.get_all("vary").iter().map(|line| line.to_str().unwrap());
     let all = lines.collect::<Vec<_>>().join(", ");
-    for field in header::PAYMENTS.iter().chain(&["signature-agent", "user-agent"]).filter(|field| **field != header::X_PAYMENT) {
+    for field in
+        header::PAYMENTS.iter().chain(&["signature-agent", "user-agent"]).filter(|field| **field != header::X_PAYMENT)
+    {
         assert!(all.split(", ").any(|own| own == *field), "{name}: {field} is not in {all}");
     }
 }
@@ -31,9 +33,14 @@ async fn threat_47_nothing_priced_is_kept_by_a_shared_cache() {
     .enumerate()
     {
         rig.origin.answer(move || {
-            let mut response = response(200, &[("vary", "accept-encoding"), ("cdn-cache-control", "public, max-age=9")], "a page");
+            let mut response =
+                response(200, &[("vary", "accept-encoding"), ("cdn-cache-control", "public, max-age=9")], "a page");
             let headers = response.headers_mut();
-            for (name, value) in [("surrogate-control", "max-age=9"), ("x-accel-expires", "9"), ("cloudflare-cdn-cache-control", "max-age=9")] {
+            for (name, value) in [
+                ("surrogate-control", "max-age=9"),
+                ("x-accel-expires", "9"),
+                ("cloudflare-cdn-cache-control", "max-age=9"),
+            ] {
                 headers.insert(name, value.parse().unwrap());
             }
             if !own.is_empty() {
@@ -58,7 +65,11 @@ async fn threat_47_nothing_priced_is_kept_by_a_shared_cache() {
 async fn what_no_rule_prices_is_untouched() {
     let rig = Rig::new().await;
     rig.origin.answer(|| {
-        response(200, &[("cache-control", "public, s-maxage=600"), ("cdn-cache-control", "max-age=9"), ("x-own", "1")], "free")
+        response(
+            200,
+            &[("cache-control", "public, s-maxage=600"), ("cdn-cache-control", "max-age=9"), ("x-own", "1")],
+            "free",
+        )
     });
     for target in ["/free/a", "/open/a", "/robots.txt", "/"] {
         let got = rig.call(&Sent::plain(&rig.site, "GET", target)).await;
@@ -89,9 +100,13 @@ async fn threat_91_only_the_seller_sets_the_sellers_fields() {
         assert!(header::SELLER_ONLY.iter().all(|field| paid.field(field) != Some("forged")), "{way:?}");
         paid.receipt(&sent, &rig.site, &rig.seller.key().public(), way.dress());
     }
-    rig.origin.answer(|| response(404, &[(header::PAYMENT_RESPONSE, "forged"), (header::CRAWLER_CHARGED, "USD 5")], ""));
+    rig.origin
+        .answer(|| response(404, &[(header::PAYMENT_RESPONSE, "forged"), (header::CRAWLER_CHARGED, "USD 5")], ""));
     let missing = rig.call(&rig.buy(Way::X402, "/paid/a", "missing")).await;
-    assert_eq!((missing.status, missing.field(header::PAYMENT_RESPONSE), missing.field(header::CRAWLER_CHARGED)), (404, None, None));
+    assert_eq!(
+        (missing.status, missing.field(header::PAYMENT_RESPONSE), missing.field(header::CRAWLER_CHARGED)),
+        (404, None, None)
+    );
 }
 
 #[tokio::test]

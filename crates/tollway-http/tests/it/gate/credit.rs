@@ -23,7 +23,9 @@ async fn threat_27_a_thousand_requests_on_credit_for_ten_are_ten_sales() {
         let asking: Vec<_> = (0..1_000)
             .map(|number| {
                 let rig = Arc::clone(&rig);
-                tokio::spawn(async move { rig.call(&rig.buy(way, &format!("/paid/{number}"), &number.to_string())).await })
+                tokio::spawn(
+                    async move { rig.call(&rig.buy(way, &format!("/paid/{number}"), &number.to_string())).await },
+                )
             })
             .collect();
         let mut served = 0;

@@ -15,7 +15,9 @@ use crate::rig::{Behind, PRICE, Rig, Setup, Way, cut, response, streamed, until}
 async fn threat_23_an_answer_that_is_no_success_costs_nothing() {
     let rig = Rig::new().await;
     let mut owed = 0;
-    for (status, method) in [(500, "GET"), (404, "GET"), (302, "GET"), (304, "GET"), (403, "GET"), (500, "POST"), (400, "PUT")] {
+    for (status, method) in
+        [(500, "GET"), (404, "GET"), (302, "GET"), (304, "GET"), (403, "GET"), (500, "POST"), (400, "PUT")]
+    {
         rig.origin.answer(move || response(status, &[("x-own", "yes"), ("cache-control", "public, max-age=60")], ""));
         let sent = |nonce: &str| rig.paying(Way::X402, method, "/paid/a", nonce).signed(&rig.agent.key());
         let first = sent(&format!("{status} {method} 1"));
@@ -38,10 +40,12 @@ async fn threat_23_an_answer_that_is_no_success_costs_nothing() {
 #[tokio::test]
 async fn threat_23_an_answer_that_breaks_off_costs_nothing() {
     let rig = Rig::new().await;
-    let told = |length: usize| move || {
-        let mut response = response(200, &[("content-length", &length.to_string())], "");
-        *response.body_mut() = cut(vec![vec![b'x'; 10]]);
-        response
+    let told = |length: usize| {
+        move || {
+            let mut response = response(200, &[("content-length", &length.to_string())], "");
+            *response.body_mut() = cut(vec![vec![b'x'; 10]]);
+            response
+        }
     };
     for (number, length) in [100, 11, 200_000].into_iter().enumerate() {
         rig.origin.answer(told(length));
@@ -62,9 +66,10 @@ async fn threat_23_an_origin_that_takes_too_long_costs_nothing() {
     }
     rig.origin.answer(|| {
         let mut response = response(200, &[("content-length", "10")], "");
-        *response.body_mut() = tollway_http::body::boxed(http_body_util::StreamBody::new(
-            futures_util::stream::pending::<Result<http_body::Frame<bytes::Bytes>, std::io::Error>>(),
-        ));
+        *response.body_mut() =
+            tollway_http::body::boxed(http_body_util::StreamBody::new(futures_util::stream::pending::<
+                Result<http_body::Frame<bytes::Bytes>, std::io::Error>,
+            >()));
         response
     });
     let got = rig.call(&rig.buy(Way::X402, "/paid/a", "body")).await;

@@ -6,15 +6,68 @@ use crate::rig::{Rig, Sent, Way, response};
 
 /// The IANA registry of HTTP methods.
 const REGISTERED: [&str; 39] = [
-    "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "COPY", "DELETE", "GET", "HEAD", "LABEL", "LINK", "LOCK",
-    "MERGE", "MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "OPTIONS", "ORDERPATCH",
-    "PATCH", "POST", "PRI", "PROPFIND", "PROPPATCH", "PUT", "REBIND", "REPORT", "SEARCH", "UNBIND", "UNCHECKOUT",
-    "UNLINK", "UNLOCK", "UPDATE", "UPDATEREDIRECTREF", "VERSION-CONTROL", "QUERY", "*",
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "COPY",
+    "DELETE",
+    "GET",
+    "HEAD",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "OPTIONS",
+    "ORDERPATCH",
+    "PATCH",
+    "POST",
+    "PRI",
+    "PROPFIND",
+    "PROPPATCH",
+    "PUT",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+    "QUERY",
+    "*",
 ];
 
 const INVENTED: [&str; 20] = [
-    "get", "Get", "GETT", "GE", "HEADER", "FROBNICATE", "PAY", "X", "G-E-T", "GET1", "_GET", "post", "TRACE2", "CONNECTX",
-    "BREW", "WHEN", "PURGE", "BAN", "NOTIFY", "M-SEARCH",
+    "get",
+    "Get",
+    "GETT",
+    "GE",
+    "HEADER",
+    "FROBNICATE",
+    "PAY",
+    "X",
+    "G-E-T",
+    "GET1",
+    "_GET",
+    "post",
+    "TRACE2",
+    "CONNECTX",
+    "BREW",
+    "WHEN",
+    "PURGE",
+    "BAN",
+    "NOTIFY",
+    "M-SEARCH",
 ];
 
 #[tokio::test]
@@ -99,7 +152,11 @@ async fn threat_102_no_field_makes_another_method_of_it() {
         }
         let got = rig.call(&Sent::plain(&rig.site, "POST", "/get/a").add(name, "GET")).await;
         let seen = rig.origin.last();
-        assert_eq!((got.status, seen.method.as_str(), seen.headers.get(name)), (200, "POST", None), "an origin may obey {name}");
+        assert_eq!(
+            (got.status, seen.method.as_str(), seen.headers.get(name)),
+            (200, "POST", None),
+            "an origin may obey {name}"
+        );
         rig.call(&Sent::plain(&rig.site, "POST", "/free").add(name, "PUT")).await;
         assert_eq!(rig.origin.last().headers.get(name).unwrap(), "PUT", "what no rule speaks of is untouched");
     }
@@ -110,14 +167,19 @@ async fn threat_88_ranges_conditions_and_upgrades_are_priced_too() {
     let rig = Rig::new().await;
     rig.origin.answer(|| response(206, &[("content-range", "bytes 0-0/10")], "x"));
     for (name, value) in [
-        ("range", "bytes=0-0"), ("if-none-match", "\"v1\""), ("if-modified-since", "Sun, 22 Nov 2026 12:00:00 GMT"),
-        ("if-range", "\"v1\""), ("upgrade", "websocket"), ("expect", "100-continue"),
+        ("range", "bytes=0-0"),
+        ("if-none-match", "\"v1\""),
+        ("if-modified-since", "Sun, 22 Nov 2026 12:00:00 GMT"),
+        ("if-range", "\"v1\""),
+        ("upgrade", "websocket"),
+        ("expect", "100-continue"),
     ] {
         let got = rig.call(&Sent::plain(&rig.site, "GET", "/paid/a").add(name, value)).await;
         assert_eq!((got.status, rig.origin.runs()), (402, 0), "{name}");
     }
     for part in 0..3 {
-        let draft = rig.paying(Way::X402, "GET", "/paid/a", &part.to_string()).beside("range", &format!("bytes={part}-{part}"));
+        let draft =
+            rig.paying(Way::X402, "GET", "/paid/a", &part.to_string()).beside("range", &format!("bytes={part}-{part}"));
         assert_eq!(rig.call(&draft.signed(&rig.agent.key())).await.status, 206);
     }
     assert_eq!(rig.audit().await.sales, 3, "each part is a purchase");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "fixtures that cannot be set up fail their test")]
 
+mod account;
 mod caching;
 mod credit;
 mod delivery;
@@ -9,9 +10,9 @@ mod dresses;
 mod methods;
 mod paths;
 mod payments;
+mod published;
 mod refusals;
+mod registration;
 mod replays;
 mod sloppy;
 mod unavailable;
-mod published;
-mod registration;

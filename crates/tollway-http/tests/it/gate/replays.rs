@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
+use tollway_http::endpoint::Endpoint as _;
 use tollway_http::gate::GateOptions;
 use tollway_protocol::{Dress, Reason as R, header};
-use tollway_http::endpoint::Endpoint as _;
 
 use crate::rig::{Got, NOON, PRICE, Rig, Sent, Setup, Way, page_text, response};
 

@@ -6,8 +6,11 @@ pub(super) fn readings(target: &str) -> Vec<(&'static str, String)> {
     let once = decoded(path);
     let twice = decoded(&once);
     let thrice = decoded(&twice);
-    let mut all = vec![("raw", path.to_owned()), ("once", once.clone()), ("twice", twice.clone()), ("thrice", thrice.clone())];
-    for (name, text) in [("raw, normal", path), ("once, normal", &once), ("twice, normal", &twice), ("thrice, normal", &thrice)] {
+    let mut all =
+        vec![("raw", path.to_owned()), ("once", once.clone()), ("twice", twice.clone()), ("thrice", thrice.clone())];
+    for (name, text) in
+        [("raw, normal", path), ("once, normal", &once), ("twice, normal", &twice), ("thrice, normal", &thrice)]
+    {
         all.push((name, normal(text)));
         all.push(("with backslashes", normal(&text.replace('\\', "/"))));
         all.push(("without parameters", normal(&without_parameters(text))));

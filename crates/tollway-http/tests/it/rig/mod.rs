@@ -31,7 +31,7 @@ use tollway_store::{OpenOptions, SqliteBooks};
 use tower::Layer as _;
 
 pub(crate) use faulty::FaultyBooks;
-pub(crate) use keys::{Keys, Ring};
+pub(crate) use keys::{Keys, Ring, SEAL_TYPE};
 pub(crate) use origin::{Origin, Server, closed_port, cut, page_text, response, serving, streamed};
 pub(crate) use wire::{Draft, Got, Sent, commitment, parse, raw};
 
@@ -108,6 +108,8 @@ pub(crate) struct Setup {
     pub(crate) agent: Agent,
     /// Listen on a socket; the site is its address then.
     pub(crate) socket: bool,
+    /// The site, where it is known by another address.
+    pub(crate) site: Option<String>,
 }
 
 impl Default for Setup {
@@ -122,6 +124,7 @@ impl Default for Setup {
             behind: Behind::Service,
             agent: Agent::new("https://crawler.example", 9),
             socket: false,
+            site: None,
         }
     }
 }
@@ -190,7 +193,8 @@ impl Rig {
     pub(crate) async fn with(setup: Setup) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let url = if setup.socket { format!("http://{address}") } else { "https://shop.example".to_owned() };
+        let here = if setup.socket { format!("http://{address}") } else { "https://shop.example".to_owned() };
+        let url = setup.site.unwrap_or(here);
         let site: Site = url.parse().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let options = OpenOptions::new(site.origin(), Asset::usd(), Scale::MICRO);
