@@ -54,6 +54,7 @@ def check_day(program, day, dress):
         raise Fault(0, f"the export says {figures['postings']} postings, {figures['charged']} charged")
     say(f"ok  buyer's log: {check_buyer_log(day / 'audit.jsonl', export)}")
     say(f"ok  spoiled copies: {check_spoiled(export)}")
+    say(f"ok  the program's own verify: {check_own_verify(program, day, export)}")
 
 
 def verify(export, tell):
@@ -94,6 +95,24 @@ def check_spoiled(export):
         else:
             raise Fault(0, f"spoiled ({what}) and not found")
     return f"{count} of {count} found"
+
+
+def check_own_verify(program, day, export):
+    """`ledger verify` takes the export, and finds every spoiled copy too."""
+    copy, count = day / "spoiled.jsonl", 0
+    command = [program, "ledger", "verify", "--export", str(copy), "--json"]
+
+    def verdict(text):
+        copy.write_text(text, encoding="utf-8")
+        return subprocess.run(command, timeout=DEMO_SECONDS, stdout=subprocess.PIPE, stderr=subprocess.PIPE).returncode
+
+    if verdict(export) != 0:
+        raise Fault(0, "`ledger verify` refuses the export as it is")
+    for what, entries, _ in spoiled(list(read_entries(export))):
+        if verdict(text_of(entries)) == 0:
+            raise Fault(0, f"`ledger verify` takes a copy with {what} spoiled")
+        count += 1
+    return f"takes the export, finds {count} of {count} spoiled copies"
 
 
 def say(text):
