@@ -2,7 +2,7 @@
 //!
 //! Promise: a rule of the house is a test here, or it is not a rule. `cargo xtask test` is the one command a change
 //! must pass, [`tidy`] holds what the compiler does not (names, sizes, documents), [`edges`] holds which crate may
-//! know which.
+//! know which, and [`bench`](mod@bench) measures.
 //!
 //! Refusal: this crate never ships, nothing depends on it, and it never changes a file.
 //!
@@ -15,11 +15,12 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "a chore answers on standard output; it has no log")]
 
+pub mod bench;
 pub mod edges;
 pub mod test;
 pub mod tidy;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::Command};
 
 /// The root of the repository: the folder that holds this crate's folder.
 ///
@@ -29,4 +30,14 @@ pub fn root() -> PathBuf {
     let own =
         std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
     own.parent().map_or_else(|| own.clone(), PathBuf::from)
+}
+
+/// Keeps from a command what `cargo run` says about this crate: it would make build scripts of others run again.
+fn forget_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let ours = name.to_string_lossy();
+        if ours.starts_with("CARGO_PKG_") || ours.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
 }

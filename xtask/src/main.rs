@@ -14,6 +14,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Measure what a paid request costs, beside references from the same run (release build).
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Passed on: --json, --rounds, --seconds, --dir, --plot, --help.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run everything a change must pass: format, lints, tests, documentation, interop.
     Test {
         /// Only the steps that need Rust alone; says which steps it leaves out.
@@ -30,6 +37,7 @@ enum Chore {
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().chore {
+        Chore::Bench { arguments } => xtask::bench::run(&arguments),
         Chore::Test { core } => xtask::test::run(core),
         Chore::Tidy { long } => xtask::tidy::run(long),
     }
@@ -37,10 +45,20 @@ fn main() -> anyhow::Result<ExitCode> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
+
+    use super::{Arguments, Chore};
 
     #[test]
     fn the_command_line_is_consistent() {
-        super::Arguments::command().debug_assert();
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_bench_is_told_is_passed_on() {
+        let words = ["--json", "--rounds", "3", "--help"];
+        let line = ["cargo xtask", "bench"].into_iter().chain(words);
+        let Chore::Bench { arguments } = Arguments::parse_from(line).chore else { panic!("another chore") };
+        assert_eq!(arguments, words);
     }
 }

@@ -36,5 +36,6 @@ rules! {
     names "names"
     places "places"
     readme "readme"
+    security "security"
     site "site"
 }

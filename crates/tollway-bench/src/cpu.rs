@@ -23,13 +23,6 @@ pub(crate) fn of_this_thread() -> anyhow::Result<u64> {
     ran.with_context(|| format!("{path} is not as the kernel documents it"))
 }
 
-/// The processor's name, for the report.
-pub(crate) fn name() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let named = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    named.map_or_else(|| "an unnamed processor".to_owned(), |(_, name)| name.to_owned())
-}
-
 /// Fields 14 and 15: user and system time. The second field is a name and may hold anything but its last parenthesis.
 fn ticks(stat: &str) -> Option<u32> {
     let (_, rest) = stat.rsplit_once(')')?;

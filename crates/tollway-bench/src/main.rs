@@ -12,6 +12,7 @@ mod cpu;
 mod crypto;
 mod figure;
 mod load;
+mod machine;
 mod measure;
 mod orders;
 mod plot;

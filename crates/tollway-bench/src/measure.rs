@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::cpu;
 use crate::figure::{Figure, Spread};
+use crate::machine::{Machine, busy};
 use crate::rounds::{AT, Bench, CONNECTIONS, Round, Run};
 
 /// Place of [`AT`] in [`CONNECTIONS`].
@@ -25,8 +25,9 @@ pub(crate) struct Plan {
 pub(crate) struct Report {
     pub(crate) figures: Vec<Figure>,
     pub(crate) curves: Vec<Curve>,
-    pub(crate) processor: String,
-    pub(crate) processors: usize,
+    pub(crate) machine: Machine,
+    /// As [`Machine::busy_before`], after the last round.
+    pub(crate) busy_after: String,
     pub(crate) plan: Plan,
 }
 
@@ -41,6 +42,7 @@ pub(crate) struct Curve {
 /// Runs all rounds.
 pub(crate) fn run(plan: &Plan) -> anyhow::Result<Report> {
     let folder = tempfile::tempdir_in(&plan.dir)?;
+    let machine = Machine::of(folder.path())?;
     let mut bench = Bench::start(folder.path(), plan.seconds)?;
     bench.warm_up()?;
     let mut rounds = Vec::new();
@@ -52,8 +54,8 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Report> {
     Ok(Report {
         figures,
         curves: vec![curve("paid", &rounds, |round| round.paid), curve("free", &rounds, |round| round.free)],
-        processor: cpu::name(),
-        processors: std::thread::available_parallelism().map_or(1, usize::from),
+        machine,
+        busy_after: busy(),
         plan: plan.clone(),
     })
 }
@@ -83,15 +85,12 @@ fn paid(rounds: &[Round]) -> Figure {
     let (cpu, rate, p50, p99) = (of(|run| run.cpu), of(|run| run.rate), of(|run| run.p50), of(|run| run.p99));
     let (group, cores) = (of(|run| run.group), of(|run| run.cores));
     let reference = median(rounds, reference);
-    let rates: Vec<String> = CONNECTIONS
-        .iter()
-        .enumerate()
-        .map(|(at, connections)| format!("{:.0} at {connections}", median(rounds, |round| round.paid[at].rate)))
-        .collect();
+    let rates: Vec<String> =
+        (0..CONNECTIONS.len()).map(|at| format!("{:.0}", median(rounds, |round| round.paid[at].rate))).collect();
     let note = format!(
         "{cpu:.1} us of CPU a paid request (signed, durable before its first byte) over {reference:.1} us \
-         (one strict verification, two signatures, the free path); {} connections a second; latency at {AT}: \
-         p50 {:.1} ms, p99 {:.1} ms; {group:.1} postings for each fsync; {cores:.2} processors in use by the server",
+         (one strict verification, two signatures, the free path); requests a second at {CONNECTIONS:?} connections: {}; latency \
+         at {AT}: p50 {:.1} ms, p99 {:.1} ms; {group:.1} postings for each fsync; {cores:.2} processors in use by the server",
         rates.join(", "),
         p50 / 1e3,
         p99 / 1e3,

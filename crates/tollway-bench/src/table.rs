@@ -14,9 +14,16 @@ pub(crate) fn say(text: &str) -> anyhow::Result<()> {
 
 /// The figures as a table, then what stands behind each.
 pub(crate) fn text(report: &Report) -> String {
-    let plan = &report.plan;
+    let (plan, machine) = (&report.plan, &report.machine);
     let mut lines = vec![
-        format!("{}, {} processors; {} rounds of {} s", report.processor, report.processors, plan.rounds, plan.seconds),
+        format!(
+            "{}, {} processors; {} rounds of {} s",
+            machine.processor, machine.processors, plan.rounds, plan.seconds
+        ),
+        format!(
+            "4 KiB appended and flushed in {:.0} us; load average {} before, {} after",
+            machine.flush, machine.busy_before, report.busy_after
+        ),
         String::new(),
         format!("{:<14} {:>6} {:>15} {:>6}  met", "figure", "ratio", "of the rounds", "goal"),
     ];

@@ -35,12 +35,27 @@ pub(crate) enum Command {
     Agents(AgentsArgs),
     /// The books: close a day, write bills, export, verify, reconcile.
     Ledger(LedgerArgs),
-    /// Crawl a site and pay for what costs money, within a budget.
+    /// Crawl sites and pay for what costs money, within a budget.
     Crawl(CrawlArgs),
+    /// Ask for one resource, pay for it, print it.
+    Pay(PayArgs),
+    /// Say what a resource costs, without paying.
+    Quote(QuoteArgs),
     /// Fetch, verify and reconcile one's own bill.
     Statement(StatementArgs),
     /// Keys that sign, and the directory that publishes them.
     Keys(KeysArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages, one for each command.
+    Man {
+        /// The folder; made if it is not there.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
 }
 
 /// Which gateway.
@@ -250,36 +265,9 @@ pub(crate) struct BuyerArgs {
     pub(crate) key: PathBuf,
 }
 
+/// How a buyer pays.
 #[derive(Debug, Args)]
-pub(crate) struct CrawlArgs {
-    /// Where to begin.
-    pub(crate) url: Url,
-    #[command(flatten)]
-    pub(crate) buyer: BuyerArgs,
-    /// Most that one page may cost.
-    #[arg(long, value_parser = usd)]
-    pub(crate) max_price: Amount,
-    /// Most that all of it may cost.
-    #[arg(long, value_parser = usd)]
-    pub(crate) budget: Amount,
-    /// Stop after this many pages.
-    #[arg(long)]
-    pub(crate) max_pages: Option<u64>,
-    /// Follow links this deep.
-    #[arg(long)]
-    pub(crate) depth: Option<u32>,
-    /// Follow links on the whole host, or below the first URL's folder only.
-    #[arg(long, value_enum, default_value_t = ScopeArg::Path)]
-    pub(crate) scope: ScopeArg,
-    /// Pages at once.
-    #[arg(long, default_value_t = 8)]
-    pub(crate) concurrency: usize,
-    /// Seconds between two requests, instead of what robots.txt asks for.
-    #[arg(long)]
-    pub(crate) crawl_delay: Option<f64>,
-    /// Save pages below this folder.
-    #[arg(long)]
-    pub(crate) out: Option<PathBuf>,
+pub(crate) struct PurseArgs {
     /// The log of promises and receipts; kept and continued.
     #[arg(long, default_value = "audit.jsonl")]
     pub(crate) audit: PathBuf,
@@ -289,7 +277,128 @@ pub(crate) struct CrawlArgs {
     /// Network id on which to be billed.
     #[arg(long, default_value = "tollway:402")]
     pub(crate) network: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CrawlArgs {
+    /// Where to begin; several sites share one budget and take turns.
+    #[arg(required = true, value_name = "URL")]
+    pub(crate) urls: Vec<Url>,
+    #[command(flatten)]
+    pub(crate) buyer: BuyerArgs,
+    /// Most that one page may cost.
+    #[arg(long, value_parser = usd)]
+    pub(crate) max_price: Amount,
+    /// Most that all of it may cost. With --out, that is the whole crawl into that folder: what its
+    /// earlier runs spent by the same audit log counts, and what they promised without a known
+    /// outcome is held.
+    #[arg(long, value_parser = usd)]
+    pub(crate) budget: Amount,
+    /// Stop after this many pages.
+    #[arg(long)]
+    pub(crate) max_pages: Option<u64>,
+    /// Longest page read, in bytes. No seller says before it is paid how long a page is: one that
+    /// turns out longer is charged all the same. It is not bought again into the same folder, unless
+    /// with a higher limit.
+    #[arg(long, default_value_t = crate::crawl::PAGE_BYTES_MAX)]
+    pub(crate) max_page_bytes: u64,
+    /// Follow links this deep.
+    #[arg(long)]
+    pub(crate) depth: Option<u32>,
+    /// Follow links on the whole host, or below the first URL's folder only.
+    #[arg(long, value_enum, default_value_t = ScopeArg::Path)]
+    pub(crate) scope: ScopeArg,
+    /// Do not look for sitemaps (those robots.txt names, and /sitemap.xml).
+    #[arg(long)]
+    pub(crate) no_sitemaps: bool,
+    /// Look for sitemaps, as is done unless told otherwise.
+    #[arg(long, conflicts_with = "no_sitemaps")]
+    pub(crate) sitemaps: bool,
+    /// Pages at once.
+    #[arg(long, default_value_t = 8)]
+    pub(crate) concurrency: usize,
+    /// Pages at once of one host.
+    #[arg(long, default_value_t = 4)]
+    pub(crate) per_host: usize,
+    /// Seconds between two requests to a host, instead of what robots.txt asks for.
+    #[arg(long)]
+    pub(crate) crawl_delay: Option<f64>,
+    /// WARNING: go where robots.txt says no. For your own sites, and where their owner has agreed;
+    /// elsewhere it breaks the owner's word, and may get your key blocked.
+    #[arg(long)]
+    pub(crate) ignore_robots: bool,
+    /// Save pages below this folder. A crawl that ended, or was killed, goes on from what is there:
+    /// no page that is saved is asked for again.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Start over: what an earlier crawl left in the folder is removed first.
+    #[arg(long, requires = "out")]
+    pub(crate) fresh: bool,
+    /// Add every answer to this archive (WARC/1.1), with what was paid for it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) warc: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) purse: PurseArgs,
     /// Print the summary as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = PAY_EXIT_CODES)]
+pub(crate) struct PayArgs {
+    /// What to ask for.
+    pub(crate) url: Url,
+    #[command(flatten)]
+    pub(crate) buyer: BuyerArgs,
+    /// The method; GET unless given, or POST where there is data.
+    #[arg(short = 'X', long = "request", value_name = "METHOD")]
+    pub(crate) method: Option<http::Method>,
+    /// A field to send, such as "Accept: text/csv".
+    #[arg(short = 'H', long = "header", value_name = "FIELD")]
+    pub(crate) headers: Vec<String>,
+    /// Data to send, or @FILE to send a file, @- to send standard input. Sent as a form unless a
+    /// Content-Type is given.
+    #[arg(short, long, value_name = "DATA")]
+    pub(crate) data: Option<String>,
+    /// Write the body to this file instead of standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print status and fields before the body.
+    #[arg(short, long, conflicts_with = "json")]
+    pub(crate) include: bool,
+    /// Most that it may cost.
+    #[arg(long, default_value = "$0.10", value_parser = usd)]
+    pub(crate) max_price: Amount,
+    /// Most that everything in the audit log may have cost, with this.
+    #[arg(long, value_parser = usd)]
+    pub(crate) budget: Option<Amount>,
+    #[command(flatten)]
+    pub(crate) purse: PurseArgs,
+    /// Print status and receipt as JSON, and the body only where --output says.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `tollway pay` ends with.
+const PAY_EXIT_CODES: &str = "Exit codes:
+  0  answered with 2xx or 3xx
+  1  could not ask: a file, a key, no connection; nothing was charged
+  2  wrong command line
+  3  too dear, or over the budget; nothing was signed
+  4  refused, or answered with 4xx or 5xx; nothing was charged
+  5  charged, or perhaps charged, without an answer: the audit log has it";
+
+#[derive(Debug, Args)]
+pub(crate) struct QuoteArgs {
+    /// What to ask about.
+    pub(crate) url: Url,
+    #[command(flatten)]
+    pub(crate) buyer: BuyerArgs,
+    /// The method. A seller that asks no price for it runs the request.
+    #[arg(short = 'X', long = "request", value_name = "METHOD", default_value = "GET")]
+    pub(crate) method: http::Method,
+    /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -62,6 +62,8 @@ impl Gateway {
         let Current { seller, .. } = self.current();
         let now = seller.now();
         let rules = rules(config, seller.books(), seller.origin(), now).await?;
+        // What can fail is tried before anything of the new rules is filed.
+        gated(config, &seller)?;
         let press = press(&rules, seller.books(), seller.origin(), &seller.shared_key(), now).await?;
         let seller = seller.with_rules(rules, press, starter(&config.agents));
         let (endpoint, gate) = gated(config, &seller)?;

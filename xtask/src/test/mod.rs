@@ -7,7 +7,6 @@ mod plan;
 mod tools;
 
 use std::{
-    env,
     path::Path,
     process::{Command, ExitCode, Stdio},
     time::{Duration, Instant},
@@ -81,13 +80,7 @@ fn run_steps(root: &Path, steps: &[Step]) -> Result<Outcome> {
 fn run_step(root: &Path, step: &Step) -> Result<u8> {
     let mut command = Command::new(&step.program);
     command.args(&step.arguments).envs(step.environment.iter().copied()).current_dir(root).stdin(Stdio::null());
-    // What `cargo run` says about this crate would make build scripts of others run again.
-    for (name, _) in env::vars_os() {
-        let ours = name.to_string_lossy();
-        if ours.starts_with("CARGO_PKG_") || ours.starts_with("CARGO_MANIFEST_") {
-            command.env_remove(&name);
-        }
-    }
+    crate::forget_package(&mut command);
     let status = command.status().with_context(|| format!("{} does not start", step.program))?;
     let code = status.code().unwrap_or(1);
     // A code outside a byte is a failure too.

@@ -12,6 +12,7 @@ pub mod module_docs;
 pub mod names;
 pub mod places;
 pub mod readme;
+pub mod security;
 pub mod shipped;
 pub mod site;
 pub mod tokens;
@@ -48,6 +49,11 @@ pub const CHECKS: &[Check] = &[
     Check { name: "names", promise: "names say something, and say it in the words of GLOSSARY.md", run: names::check },
     Check { name: "places", promise: "no path of one machine and no package registry in the tree", run: places::check },
     Check { name: "readme", promise: "README.md names the command that tests everything", run: readme::check },
+    Check {
+        name: "security",
+        promise: "docs/security.md names tests that are there, and every test against a known attack",
+        run: security::check,
+    },
     Check {
         name: "site",
         promise: "the demonstration site is whole: linked, described, self-contained",

@@ -92,6 +92,16 @@ impl Approved {
         self.held.amount()
     }
 
+    /// It was signed: from now on the money moves only by a definite outcome.
+    pub fn promised(self) -> Self {
+        Self { held: self.held.promise(), ..self }
+    }
+
+    /// It will not be charged.
+    pub fn returned(self) {
+        self.held.give_back();
+    }
+
     /// It was charged.
     pub fn spent(self) {
         self.held.spend();

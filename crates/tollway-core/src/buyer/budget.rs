@@ -21,11 +21,13 @@ struct State {
     held: Amount,
 }
 
-/// Money held for one payment. Dropped, it goes back.
+/// Money held for one payment. Dropped, it goes back, unless it was promised: from then on only a
+/// definite outcome moves it.
 #[must_use = "held money is spent, kept or given back"]
 pub struct Held {
     budget: Budget,
     amount: Amount,
+    promised: bool,
 }
 
 /// A budget at one moment, in atomic units.
@@ -60,7 +62,7 @@ impl Budget {
             return Err(Refusal::new(Reason::BudgetExhausted, "the budget does not hold this price any more"));
         }
         state.held = plus(state.held, amount);
-        Ok(Held { budget: self.clone(), amount })
+        Ok(Held { budget: self.clone(), amount, promised: false })
     }
 
     /// The budget now.
@@ -81,23 +83,43 @@ impl Held {
         self.amount
     }
 
+    /// A promise over it was signed: whoever holds that may charge it.
+    pub fn promise(mut self) -> Self {
+        self.promised = true;
+        self
+    }
+
     /// The payment was charged.
-    pub fn spend(self) {
+    pub fn spend(mut self) {
+        let amount = self.release();
         let mut state = self.budget.state.lock();
-        state.spent = plus(state.spent, self.amount);
-        // The drop that follows takes the same amount out of what is held.
+        state.spent = plus(state.spent, amount);
+    }
+
+    /// The payment will not be charged.
+    pub fn give_back(mut self) {
+        self.release();
     }
 
     /// Nobody knows yet whether it was charged: it stays held for good.
     pub fn keep(mut self) {
-        self.amount = Amount::ZERO;
+        self.promised = true;
+    }
+
+    /// Takes it out of what is held, once.
+    fn release(&mut self) -> Amount {
+        let amount = std::mem::take(&mut self.amount);
+        let mut state = self.budget.state.lock();
+        state.held = state.held.checked_sub(amount).unwrap_or(Amount::ZERO);
+        amount
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let mut state = self.budget.state.lock();
-        state.held = state.held.checked_sub(self.amount).unwrap_or(Amount::ZERO);
+        if !self.promised {
+            self.release();
+        }
     }
 }
 
@@ -128,6 +150,17 @@ mod tests {
             budget.view(),
             BudgetView { total: Amount::new(100), spent: Amount::new(60), held: Amount::new(40) }
         );
+    }
+
+    #[test]
+    fn threat_27_promised_money_moves_only_by_a_definite_outcome() {
+        let budget = budget(100, 60);
+        drop(budget.hold(Amount::new(10)).unwrap().promise());
+        assert_eq!(budget.view().held, Amount::new(10), "whoever dropped it does not know its outcome");
+        budget.hold(Amount::new(10)).unwrap().promise().give_back();
+        budget.hold(Amount::new(10)).unwrap().promise().spend();
+        let expected = BudgetView { total: Amount::new(100), spent: Amount::new(10), held: Amount::new(10) };
+        assert_eq!(budget.view(), expected);
     }
 
     #[test]

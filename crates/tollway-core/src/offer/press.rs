@@ -15,6 +15,8 @@ use crate::rules::RuleSet;
 
 /// Offers are made for whole minutes.
 const MINUTE: u64 = 60;
+/// Most offers made anew to find one that a stranger asks for by its id.
+const SLOTS_FOR_STRANGERS: u64 = 2_000;
 
 /// The priced rules as they stood from some moment on; kept in the books so that an older quote
 /// is honoured until it ends.
@@ -141,6 +143,12 @@ impl OfferPress {
     pub fn any(&self, id: OfferId, now: u64) -> Option<Arc<Offer>> {
         if let Some(offer) = self.made.lock().by_id.get(&id) {
             return Some(Arc::clone(offer));
+        }
+        // Nobody signs a day's offers of every rule for a stranger's guess.
+        let slots: u64 =
+            self.versions.iter().flat_map(|version| &version.rules).map(|rule| rule.lifetime / MINUTE + 1).sum();
+        if slots > SLOTS_FOR_STRANGERS {
+            return None;
         }
         let rules = self.versions.iter().flat_map(|version| &version.rules).map(|rule| rule.id.as_str());
         let rules: HashSet<&str> = rules.collect();

@@ -91,21 +91,24 @@ impl RuleSet {
                 return Err(ambiguous("another reading of this path falls under another rule"));
             }
         }
-        if ruling.rule_id().is_none() {
-            self.refuse_folded_case(path, method, who)?;
-        }
+        self.refuse_folded_case(path, method, who, ruling.rule_id())?;
         Ok(ruling)
     }
 
-    /// An upstream that ignores letter case would serve a guarded resource for this path.
-    fn refuse_folded_case(&self, path: &Readings, method: &str, who: Requester) -> Result<(), Refusal> {
-        let passing = |reading: &&str| matches!(self.decide_reading(reading, method, who), Ruling::Pass);
-        for reading in path.iter().filter(passing) {
+    /// An upstream that ignores letter case would serve what another rule guards.
+    fn refuse_folded_case(
+        &self,
+        path: &Readings,
+        method: &str,
+        who: Requester,
+        decided: Option<&str>,
+    ) -> Result<(), Refusal> {
+        for reading in path.iter().filter(|reading| !self.is_free(reading)) {
             let folded = fold_case(reading);
-            let guarded =
-                self.rules.iter().find(|rule| rule.concerns(method, who) && rule.pattern.matches_folded(&folded));
-            if guarded.is_some_and(|rule| !matches!(rule.action, Action::Allow)) {
-                return Err(ambiguous("this path differs from a guarded one in letter case only"));
+            let fits = |rule: &&Arc<Rule>| rule.concerns(method, who) && rule.pattern.matches_folded(&folded);
+            let first = self.rules.iter().find(fits).filter(|rule| !matches!(rule.action, Action::Allow));
+            if first.is_some_and(|rule| decided != Some(rule.id.as_str())) {
+                return Err(ambiguous("this path differs from one under another rule in letter case only"));
             }
         }
         Ok(())
@@ -187,6 +190,35 @@ mod tests {
         for method in ["HEAD", "PROPFIND", "FROBNICATE", "get", "QUERY"] {
             let ruling = decided("/articles/a.html", method, Requester::default());
             assert_eq!(ruling.as_deref(), Ok("charge articles"), "{method}");
+        }
+    }
+
+    #[test]
+    fn threat_06_letter_case_opens_no_other_rule() {
+        let cheap = || Rule::charge("cheap", "/*", "$0.001");
+        for (rules, path) in [
+            (vec![Rule::charge("dear", "/premium/*", "$1"), cheap()], "/PREMIUM/x"),
+            (vec![Rule::block("closed", "/private/*"), cheap()], "/PRIVATE/x"),
+            (vec![Rule::charge("articles", "/articles/*", "$1"), Rule::allow("rest", "/*")], "/ARTICLES/x"),
+        ] {
+            let rules = RuleSet::new(vec![], rules);
+            let decided = |path: &str| rules.decide(&Readings::of(path).unwrap(), "GET", Requester::default());
+            assert_eq!(decided(path).unwrap_err().reason, Reason::AmbiguousPath, "{path}");
+            assert!(decided(&path.to_lowercase()).is_ok(), "{path}");
+            assert!(decided("/other").is_ok());
+        }
+    }
+
+    #[test]
+    fn threat_05_a_method_in_another_letter_case_is_the_same_method() {
+        let post = || Rule::charge("post", "/api/*", "$1").for_methods(&["POST"]);
+        let get = || Rule::charge("get", "/api/*", "$0.001").for_methods(&["GET"]);
+        for rules in [vec![post()], vec![get(), post()]] {
+            let rules = RuleSet::new(vec![], rules);
+            for method in ["POST", "post", "PoSt"] {
+                let ruling = rules.decide(&Readings::of("/api/x").unwrap(), method, Requester::default()).unwrap();
+                assert_eq!(ruling.rule_id(), Some("post"), "{method}");
+            }
         }
     }
 

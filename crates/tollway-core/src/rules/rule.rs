@@ -115,8 +115,9 @@ impl Methods {
         match self {
             Self::Any => true,
             Self::Only(methods) => {
-                methods.iter().any(|own| own == method)
-                    || (methods.iter().any(|own| own == "GET") && !OTHER_METHODS.contains(&method))
+                methods.iter().any(|own| own.eq_ignore_ascii_case(method))
+                    || (methods.iter().any(|own| own == "GET")
+                        && !OTHER_METHODS.iter().any(|other| other.eq_ignore_ascii_case(method)))
             }
         }
     }

@@ -15,6 +15,9 @@ use crate::scheme::deferred::{Bargain, Promise, strike};
 /// How far a buyer's clock may be off, in seconds.
 pub(crate) const SKEW: u64 = 30;
 
+/// Longest signature base of a sale, in bytes: it is kept with the line as its evidence.
+const BASE_MAX: usize = 16 * 1024;
+
 /// A priced request with a commitment, its signature proved.
 pub struct Purchase {
     /// The rule that decides for this agent and URL.
@@ -86,6 +89,10 @@ impl Seller {
     /// The offer that the promise answers, in the window of both.
     fn bargain(&self, purchase: &Purchase, now: u64) -> Result<Bargain, Refusal> {
         let parts = &self.shared.parts;
+        if purchase.identified.signature.base().len() > BASE_MAX {
+            let detail = "the signature covers more than 16 KiB, which is more than the books keep of a sale";
+            return Err(Refusal::new(Reason::PaymentTooLarge, detail));
+        }
         purchase.identified.signature.in_window(now, SKEW)?;
         strike(&parts.press, &purchase.rule.id, &purchase.promise, &parts.network, now)
     }

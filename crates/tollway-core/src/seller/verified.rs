@@ -118,7 +118,10 @@ impl Verified {
         drop(flight);
         match outcome.map_err(|error| unavailable(&error))? {
             PostOutcome::Posted(posting) => Ok(seller.receipt(&sold, &posting, now)),
-            PostOutcome::Known(recorded) => Ok(seller.receipt_again(&recorded)),
+            PostOutcome::Known(recorded) => {
+                Seller::expect_sold(&recorded)?;
+                Ok(seller.receipt_again(&recorded))
+            }
             PostOutcome::Refused(refusal) => Err(refusal),
         }
     }

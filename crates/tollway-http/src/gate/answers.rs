@@ -42,6 +42,9 @@ impl Answers {
         if answer.body.len() > BYTES_MAX / 8 {
             return;
         }
+        // A copy: what was read may lie in a buffer many times its length, which nobody counts.
+        let body = Bytes::copy_from_slice(&answer.body);
+        let answer = Answer { body, ..answer };
         kept.bytes += answer.body.len();
         kept.order.push_back((now, id));
         if let Some(old) = kept.by_id.insert(id, answer) {
@@ -105,6 +108,15 @@ mod tests {
             answers.keep(id(n), answer(1), 300);
         }
         assert!(answers.kept.lock().by_id.len() <= ANSWERS_MAX);
+    }
+
+    #[test]
+    fn threat_93_a_kept_answer_holds_no_more_memory_than_it_counts() {
+        let answers = Answers::default();
+        let read = Bytes::from(vec![0; 64 << 10]).slice(..10);
+        answers.keep(id(0), Answer { body: read.clone(), ..answer(0) }, 100);
+        assert!(read.is_unique(), "the buffer it was read into is free again");
+        assert_eq!(answers.get(id(0), 100).unwrap().body, read);
     }
 
     #[test]

@@ -3,8 +3,11 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
+
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use sha2::{Digest as _, Sha256};
 use tollway_core::seller::Seller;
@@ -18,11 +21,17 @@ pub(super) struct Delivered {
     seen: Sha256,
     bytes: u64,
     note: Option<(Seller, CommitmentId)>,
+    /// When the last piece was taken, and whether the client ever left one waiting too long.
+    taken: Option<Instant>,
+    stalled: bool,
 }
+
+/// A client that leaves the upstream waiting for longer may be why it breaks off: the charge stands.
+const STALL: Duration = Duration::from_secs(10);
 
 impl Delivered {
     pub(super) fn new(body: Body, seller: Seller, id: CommitmentId) -> Self {
-        Self { body, seen: Sha256::new(), bytes: 0, note: Some((seller, id)) }
+        Self { body, seen: Sha256::new(), bytes: 0, note: Some((seller, id)), taken: None, stalled: false }
     }
 
     /// Sends the note, once, in a task that outlives the connection.
@@ -44,7 +53,11 @@ impl HttpBody for Delivered {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.taken.take().is_some_and(|taken| taken.elapsed() > STALL) {
+            self.stalled = true;
+        }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.taken = Some(Instant::now());
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
@@ -55,6 +68,7 @@ impl HttpBody for Delivered {
                     self.send_note(true);
                 }
             }
+            Some(Err(_)) if self.stalled => self.note = None,
             Some(Err(_)) => self.send_note(false),
             None => self.send_note(true),
         }

@@ -30,7 +30,10 @@ impl Asked {
         }
         let site = site::pick(sites, &parts.uri, &parts.headers)?.clone();
         let path = Readings::of(parts.uri.path())?;
-        let path_and_query = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned();
+        let path_and_query = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        // In absolute form a target may have a query and no path.
+        let path_and_query =
+            if path_and_query.starts_with('/') { path_and_query.to_owned() } else { format!("/{path_and_query}") };
         let url = site.url(&path_and_query);
         Ok(Self { site, path, path_and_query, url, who: requester(&parts.headers) })
     }

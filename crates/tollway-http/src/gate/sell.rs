@@ -34,8 +34,9 @@ impl Gate {
         if is_safe(request.method()) {
             return self.serve(verified, Arc::clone(asked), request).await;
         }
-        let verified = verified.claim().await?;
-        finished(tokio::spawn(self.serve(verified, Arc::clone(asked), request)).await)
+        let asked = Arc::clone(asked);
+        let claimed = async move { self.serve(verified.claim().await?, asked, request).await };
+        finished(tokio::spawn(claimed).await)
     }
 
     async fn serve(

@@ -220,6 +220,8 @@ impl Gate {
 
     /// Asks it for a paid request, and tells it who pays.
     pub(super) async fn paid_upstream(&self, mut request: Request<Body>, paid: PaidBy, url: &str) -> Response<Body> {
+        // What was bought is what is asked for: the signature covers none of these.
+        drop_replacements(request.headers_mut(), true);
         for field in header::SELLER_ONLY {
             request.headers_mut().remove(*field);
         }

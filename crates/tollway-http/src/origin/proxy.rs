@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::{CONNECTION, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, COOKIE, HOST, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use hyper_util::client::legacy::Client;
@@ -66,6 +66,7 @@ impl Proxy {
             .path_and_query(path_and_query)
             .build()?;
         drop_hop_by_hop(&mut parts.headers);
+        join_cookies(&mut parts.headers);
         if let Some(host) = host {
             parts.headers.insert(HOST, host);
         }
@@ -112,6 +113,17 @@ fn refused(reason: Reason, detail: &'static str) -> Response<Body> {
 
 fn authority_of(uri: &Uri) -> Option<HeaderValue> {
     HeaderValue::from_str(uri.authority()?.as_str()).ok()
+}
+
+/// HTTP/2 may split cookies over several fields; HTTP/1.1 has one (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let crumbs: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(whole) = HeaderValue::from_bytes(&crumbs.join(&b"; "[..])) {
+        headers.insert(COOKIE, whole);
+    }
 }
 
 /// Drops what speaks of this connection, named in `Connection` or by standard.

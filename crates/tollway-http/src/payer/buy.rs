@@ -70,7 +70,7 @@ impl Payer {
         let prepared = self.prepare(target, Some(payment))?;
         buyer.journal.write(&promise_line(target, &approved, prepared.id, buyer.clock.now(), buyer.dress)).await?;
         let request = self.sign(target, prepared)?;
-        self.deliver(target, &request, approved).await
+        self.deliver(target, &request, approved.promised()).await
     }
 
     /// Sends the same bytes until there is a definite answer, then settles the budget and the log.
@@ -121,12 +121,12 @@ impl Payer {
             // A receipt that does not hold is no proof of either outcome.
             Err(error) => return self.unknown(target, request.id, approved, error.to_string()).await,
         };
+        approved.spent();
         let delivered = reply.status.is_success();
         let charged = self.charged(request.id, &facts, delivered).await?;
         if let Some(fresh) = &facts.current_offer {
             self.refresh(target, fresh).await;
         }
-        approved.spent();
         if delivered {
             return Ok(Outcome::Sold(reply, Box::new(facts), charged));
         }
@@ -135,11 +135,11 @@ impl Payer {
     }
 
     async fn refused(&self, id: CommitmentId, approved: Approved, reply: Reply) -> Result<Outcome, PayFailure> {
+        approved.returned();
         let at = self.parts.buyer.clock.now();
         let reason =
             if is_upstream(&reply) { reply.status.as_str().to_owned() } else { said(&reply).reason.code().to_owned() };
         self.parts.buyer.journal.write(&AuditLine::Refused { at, id, reason }).await?;
-        drop(approved);
         Ok(Outcome::Refused(reply))
     }
 
@@ -153,15 +153,19 @@ impl Payer {
     ) -> Result<Outcome, PayFailure> {
         let at = self.parts.buyer.clock.now();
         self.parts.buyer.journal.write(&AuditLine::Unknown { at, id, detail: detail.clone() }).await?;
-        match self.look_up(&target.origin, id).await {
+        let open = Open { id, origin: target.origin.clone(), amount: approved.amount() };
+        match self.look_up(&open).await {
             Looked::Charged(charged) => {
                 approved.spent();
                 let detail = format!("charged, but the answer was lost: {detail}");
                 Err(PayFailure::charged(Refusal::new(Reason::AlreadyDelivered, detail), charged))
             }
-            Looked::NotCharged => Err(PayError::Unreachable(detail).into()),
+            Looked::NotCharged => {
+                approved.returned();
+                Err(PayError::Unreachable(detail).into())
+            }
             Looked::Open | Looked::Silent => {
-                self.open.lock().push(Open { id, origin: target.origin.clone() });
+                self.open.lock().push(open);
                 approved.unknown();
                 Err(PayError::Unknown { id, detail }.into())
             }
@@ -183,7 +187,8 @@ impl Payer {
     }
 
     /// Asks the seller's books. What they know, the log has then.
-    pub(super) async fn look_up(&self, origin: &str, id: CommitmentId) -> Looked {
+    pub(super) async fn look_up(&self, open: &Open) -> Looked {
+        let Open { id, ref origin, amount: most } = *open;
         #[derive(serde::Deserialize)]
         struct Known {
             commitment: Commitment,
@@ -210,6 +215,8 @@ impl Payer {
         };
         let Ok(Known { commitment }) = serde_json::from_slice(&answer.body) else { return Looked::Open };
         match commitment.state {
+            // Books that claim more than was promised are wrong about this promise.
+            State::Posted if commitment.amount > most => Looked::Open,
             State::Posted => {
                 let facts = ReceiptFacts {
                     commitment: id.to_string(),
@@ -293,16 +300,15 @@ fn has_receipt(reply: &Reply) -> bool {
 }
 
 /// Whether an answer without a receipt says for sure that nothing was charged. A success without
-/// one, a conflict and a server that cannot tell do not.
+/// one, a conflict and a server that cannot tell do not; nor does a server's error that a machine in
+/// between may have made of a sale: only the gate knows what it has released.
 fn is_definite(reply: &Reply) -> bool {
     let status = reply.status;
-    let unsure = [
-        StatusCode::CONFLICT,
-        StatusCode::TOO_MANY_REQUESTS,
-        StatusCode::SERVICE_UNAVAILABLE,
-        StatusCode::INTERNAL_SERVER_ERROR,
-    ];
-    !status.is_success() && !unsure.contains(&status)
+    if status.is_server_error() {
+        let released = [Reason::UpstreamUnreachable, Reason::UpstreamMalformed, Reason::UpstreamTimeout];
+        return released.contains(&said(reply).reason);
+    }
+    !status.is_success() && ![StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS].contains(&status)
 }
 
 /// Whether an answer is the upstream's own: no refusal of the gate looks like it.

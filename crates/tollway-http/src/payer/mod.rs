@@ -148,6 +148,8 @@ impl<E: Into<PayError>> From<E> for PayFailure {
 struct Open {
     id: CommitmentId,
     origin: String,
+    /// Most that may be charged.
+    amount: Amount,
 }
 
 impl Payer {
@@ -197,32 +199,33 @@ impl Payer {
     /// Takes over promises of earlier runs whose outcome is not known; [`Self::resolve_open`] looks them up. The budget
     /// does not hold money for them: whoever sets it takes [`Past::held`] off first.
     pub fn adopt(&self, promises: Vec<OpenPromise>) {
-        let open = promises.into_iter().map(|promise| Open { id: promise.id, origin: promise.seller });
+        let open = promises.into_iter().map(|OpenPromise { id, seller, amount }| Open { id, origin: seller, amount });
         self.open.lock().extend(open);
     }
 
     /// Looks up every promise of unknown outcome once more; how many are still open. A seller that does not answer
     /// is not asked again before the next call.
     pub async fn resolve_open(&self) -> usize {
-        let mut sellers: BTreeMap<String, Vec<CommitmentId>> = BTreeMap::new();
-        for Open { id, origin } in std::mem::take(&mut *self.open.lock()) {
-            sellers.entry(origin).or_default().push(id);
+        let mut sellers: BTreeMap<String, Vec<Open>> = BTreeMap::new();
+        for open in std::mem::take(&mut *self.open.lock()) {
+            sellers.entry(open.origin.clone()).or_default().push(open);
         }
-        let asked = sellers.into_iter().map(|(origin, ids)| self.resolve_of(origin, ids));
+        let asked = sellers.into_values().map(|open| self.resolve_of(open));
         let still: Vec<Vec<Open>> = futures_util::stream::iter(asked).buffer_unordered(SELLERS_AT_ONCE).collect().await;
         let mut open = self.open.lock();
         open.extend(still.into_iter().flatten());
         open.len()
     }
 
-    async fn resolve_of(&self, origin: String, ids: Vec<CommitmentId>) -> Vec<Open> {
+    /// Asks one seller.
+    async fn resolve_of(&self, promises: Vec<Open>) -> Vec<Open> {
         let mut still = Vec::new();
         let mut silent = false;
-        for id in ids {
-            let looked = if silent { Looked::Silent } else { self.look_up(&origin, id).await };
+        for open in promises {
+            let looked = if silent { Looked::Silent } else { self.look_up(&open).await };
             silent |= matches!(looked, Looked::Silent);
             if matches!(looked, Looked::Open | Looked::Silent) {
-                still.push(Open { id, origin: origin.clone() });
+                still.push(open);
             }
         }
         still

@@ -19,7 +19,9 @@ use crate::gate::{Asked, Shared, has_body};
 const JSON: &str = "application/json";
 const JSONL: &str = "application/jsonl";
 /// Lines of a statement in one answer, at most.
-const LINES_MAX: usize = 1_000;
+const LINES_MAX: usize = 500;
+/// Bytes of them, at most, after the first line.
+const LINES_BYTES_MAX: usize = 1 << 20;
 
 /// Balance and limits.
 pub(super) async fn account(shared: &Shared, asked: &Asked, parts: &Parts) -> Result<Response<Body>, Refusal> {
@@ -90,8 +92,8 @@ pub(super) async fn statement(
     Ok(private(shared, asked.view(&parts.method, &parts.headers), JSON, body))
 }
 
-/// Lines of a bill after `?after=SEQUENCE`, at most a thousand, as JSONL: exactly the bytes that
-/// the bill's `lines_hash` covers.
+/// Lines of a bill after `?after=SEQUENCE`, so many as fit into one answer, as JSONL: exactly the bytes
+/// that the bill's `lines_hash` covers. Whoever asks goes on after the last one until none comes.
 pub(super) async fn lines(
     shared: &Shared,
     asked: &Asked,
@@ -101,7 +103,14 @@ pub(super) async fn lines(
     let statement = own_statement(shared, asked, parts, period).await?;
     let after = after(parts)?;
     let lines = shared.seller.books().lines(&statement, after, LINES_MAX).await.map_err(unavailable)?;
-    let body: String = lines.iter().map(tollway_ledger::Line::to_jsonl).collect();
+    let mut body = String::new();
+    for line in &lines {
+        let text = line.to_jsonl();
+        if !body.is_empty() && body.len() + text.len() > LINES_BYTES_MAX {
+            break;
+        }
+        body.push_str(&text);
+    }
     Ok(private(shared, asked.view(&parts.method, &parts.headers), JSONL, body))
 }
 

@@ -8,7 +8,6 @@ use crate::body::{DeliveryBody, EndedBody, PostedBody, SaleBody, UndeliveredBody
 use crate::books::BooksError;
 use crate::id::CommitmentId;
 use crate::journal::EntryKind;
-use crate::nonce::NONCE_SKEW_SECONDS;
 use crate::read::{entry, parse, recorded};
 use crate::records::{CommitmentRow, Index, Records, RecordsError};
 use crate::sale::{Delivery, DeliveryNote, SaleState};
@@ -73,8 +72,11 @@ pub(super) fn void_claim(records: &mut dyn Records, id: &CommitmentId, now: u64)
     }
 }
 
+/// How long after its signature's end a claim may still be answered for: longer than any handler runs.
+const CLAIM_GRACE_SECONDS: u64 = 600;
+
 pub(super) fn expire_claims(records: &mut dyn Records, now: u64) -> Result<Outcome, RecordsError> {
-    let ended = records.ended_claims(now.saturating_sub(NONCE_SKEW_SECONDS), EXPIRE_AT_ONCE)?;
+    let ended = records.ended_claims(now.saturating_sub(CLAIM_GRACE_SECONDS), EXPIRE_AT_ONCE)?;
     let mut count = 0;
     for row in ended {
         end_claim(records, row, SaleState::Expired, now)?;

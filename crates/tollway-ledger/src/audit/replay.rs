@@ -439,15 +439,39 @@ fn has_accounts(body: &SaleBody<'_>) -> bool {
     body.debit == payer_account(&body.agent) && body.credit == revenue_account(&body.rule)
 }
 
+/// The `created` parameter. What stands in quotes is the buyer's to choose and says nothing.
+fn created_of(parameters: &str) -> Option<u64> {
+    let unescaped = parameters.replace(r"\\", "").replace(r#"\""#, "");
+    let outside: String = unescaped.split('"').step_by(2).collect();
+    let (_, after) = outside.split_once(";created=")?;
+    after.split(';').next()?.parse().ok()
+}
+
 /// Whether the id follows from key and base, and its time is the one in the signature's parameters.
 fn is_derived(body: &SaleBody<'_>) -> bool {
     let created = body.id.created();
     let derived = CommitmentId::derive(created, &body.thumbprint, body.base.as_bytes());
     let parameters = body.base.lines().next_back().unwrap_or("");
     let parameters = parameters.strip_prefix("\"@signature-params\": ");
-    let signed = parameters.and_then(|text| {
-        let (_, after) = text.split_once(";created=")?;
-        after.split(';').next()?.parse::<u64>().ok()
-    });
+    let signed = parameters.and_then(created_of);
     derived == body.id && signed.is_none_or(|signed| signed == created)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn created_is_the_parameter_and_not_what_a_nonce_says() {
+        for (parameters, expected) in [
+            (r#"("@path");created=7;expires=9"#, Some(7)),
+            (r#"("@path");nonce=";created=1;";created=7"#, Some(7)),
+            (r#"("@path");nonce="a\";created=1;\"";created=7"#, Some(7)),
+            (r#"("@path");nonce="a\\";created=7;keyid="\";created=1""#, Some(7)),
+            (r#"("@query-param";name=";created=1");created=7"#, Some(7)),
+            (r#"("@path");nonce=";created=1""#, None),
+        ] {
+            assert_eq!(created_of(parameters), expected, "{parameters}");
+        }
+    }
 }

@@ -141,16 +141,16 @@ fn claims_have_four_lives() {
         void two                        | done
         void two                        | done
         post-claim two                  | expired
-        expire now at=360               | expired 0
-        expire now at=361               | expired 2
-        expire now at=361               | expired 0
-        post-claim three at=362         | expired
-        void three at=362               | done
-        post three at=362               | known expired
+        expire now at=900               | expired 0
+        expire now at=901               | expired 2
+        expire now at=901               | expired 0
+        post-claim three at=902         | expired
+        void three at=902               | done
+        post three at=902               | known expired
         post-claim never                | not_found
         void never                      | not_found
-        post five amount=30 at=362      | posted
-        post six amount=1 at=362        | over_credit
+        post five amount=30 at=902      | posted
+        post six amount=1 at=902        | over_credit
         ",
     );
 }

@@ -181,7 +181,7 @@ impl Model {
     }
 
     fn expire(&mut self, now: u64) -> String {
-        let ended = |sale: &ModelSale| sale.state == "Pending" && sale.expires + 60 < now;
+        let ended = |sale: &ModelSale| sale.state == "Pending" && sale.expires + 600 < now;
         let sales = self.sales.iter().filter(|(_, sale)| ended(sale));
         let sales: Vec<_> = sales.map(|(key, _)| *key).collect();
         for (who, number) in &sales {

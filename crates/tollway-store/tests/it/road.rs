@@ -128,10 +128,10 @@ async fn a_claim_is_posted_or_voided_or_expires(books: &dyn Books) {
     let PostOutcome::Posted(posting) = books.post_claim(claim, ok(), NOON + 1).await.unwrap() else {
         panic!("not posted");
     };
-    assert_eq!(books.expire_claims(NOON + 360).await.unwrap(), 0);
-    assert_eq!(books.expire_claims(NOON + 361).await.unwrap(), 1);
-    assert_eq!(books.expire_claims(NOON + 361).await.unwrap(), 0);
-    let late = books.post_claim(expired, ok(), NOON + 362).await.unwrap();
+    assert_eq!(books.expire_claims(NOON + 900).await.unwrap(), 0);
+    assert_eq!(books.expire_claims(NOON + 901).await.unwrap(), 1);
+    assert_eq!(books.expire_claims(NOON + 901).await.unwrap(), 0);
+    let late = books.post_claim(expired, ok(), NOON + 902).await.unwrap();
     assert!(matches!(late, PostOutcome::Refused(refusal) if refusal.reason == Reason::Expired));
 
     let mut states = Vec::new();

@@ -124,7 +124,9 @@ fn failed(failure: PayFailure) -> FetchError {
             (Reason::BudgetExhausted, _) => FetchError::BudgetExhausted,
             (Reason::BodyTooLarge, charged) => FetchError::TooLarge { charged },
             (_, Some(charged)) => FetchError::Lost { charged, detail: refusal.detail.into_owned() },
-            (reason, None) => FetchError::Refused { code: reason.code().to_owned(), detail: refusal.detail.into_owned() },
+            (reason, None) => {
+                FetchError::Refused { code: reason.code().to_owned(), detail: refusal.detail.into_owned() }
+            }
         },
         PayError::TooDear { asked } => FetchError::OverMaxPrice { asked: asked.get() },
         PayError::Unreachable(detail) => FetchError::Unreachable(detail),

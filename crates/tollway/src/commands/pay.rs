@@ -153,7 +153,9 @@ fn failed(args: &PayArgs, failure: &PayFailure) -> anyhow::Result<ExitCode> {
         _ if failure.charged.is_some() => NO_ANSWER,
         PayError::Unknown { .. } => NO_ANSWER,
         PayError::TooDear { .. } => TOO_DEAR,
-        PayError::Refused(refusal) if matches!(refusal.reason, Reason::BudgetExhausted | Reason::OverMaxPrice) => TOO_DEAR,
+        PayError::Refused(refusal) if matches!(refusal.reason, Reason::BudgetExhausted | Reason::OverMaxPrice) => {
+            TOO_DEAR
+        }
         PayError::Refused(refusal) if refusal.reason == Reason::JournalUnavailable => COULD_NOT_ASK,
         PayError::Refused(_) => REFUSED,
         PayError::Unreachable(_) => COULD_NOT_ASK,

@@ -2,9 +2,11 @@
 //! tests put an in-memory site there.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderMap;
 use url::Url;
 
 /// Gets pages for the crawler.
@@ -16,7 +18,8 @@ pub(crate) trait Fetch: Send + Sync + 'static {
     /// Gets a page, paying for it where it costs money and the budget allows.
     async fn fetch(&self, url: &Url) -> Result<Fetched, FetchError>;
 
-    /// Gets a page without ever paying: an answer of 402 comes back as a page of status 402. Used for `robots.txt`.
+    /// Gets a page without ever paying: an answer of 402 comes back as a page of status 402. Used for `robots.txt`
+    /// and sitemaps.
     async fn fetch_free(&self, url: &Url) -> Result<Fetched, FetchError>;
 
     /// What may still be spent, in micro-USD, where that is known.
@@ -38,6 +41,19 @@ pub(crate) struct Fetched {
     pub(crate) body: Bytes,
     /// What the page cost, if anything.
     pub(crate) charged: Option<Charged>,
+    /// How long the host asks to wait, where the answer says so.
+    pub(crate) retry_after: Option<Duration>,
+    /// The fields that went both ways, for an archive.
+    pub(crate) exchange: Exchange,
+}
+
+/// The fields of a request and of its answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exchange {
+    /// Of the request, without those that the HTTP client adds itself.
+    pub(crate) sent: HeaderMap,
+    /// Of the answer.
+    pub(crate) received: HeaderMap,
 }
 
 /// One charge, as the seller's receipt states it.
@@ -68,6 +84,18 @@ pub(crate) enum FetchError {
     },
     /// No answer came; nothing was charged.
     Unreachable(String),
+    /// The page was charged for, and its answer was lost.
+    Lost {
+        /// The charge.
+        charged: Charged,
+        /// What happened.
+        detail: String,
+    },
+    /// The page is longer than is read. What it is charged for all the same is known only where its receipt came.
+    TooLarge {
+        /// The charge.
+        charged: Option<Charged>,
+    },
     /// A commitment went out and its outcome is not known: it counts as neither paid nor unpaid.
     Unknown {
         /// The commitment's id.
@@ -84,6 +112,8 @@ impl fmt::Display for FetchError {
             Self::BudgetExhausted => f.write_str("the budget is exhausted"),
             Self::Refused { code, detail } => write!(f, "refused ({code}): {detail}"),
             Self::Unreachable(why) => write!(f, "unreachable: {why}"),
+            Self::Lost { detail, .. } => write!(f, "charged, but the answer is lost: {detail}"),
+            Self::TooLarge { .. } => f.write_str("longer than a page may be"),
             Self::Unknown { id } => write!(f, "commitment {id} went out, its outcome is not known"),
         }
     }

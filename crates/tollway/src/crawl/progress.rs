@@ -111,7 +111,9 @@ fn trouble(event: &PageEvent) -> Option<String> {
     let what = match &event.outcome {
         Outcome::Failed(why) | Outcome::NotSaved(why) => why.clone(),
         Outcome::Unknown { id } => format!("commitment {id} went out, its outcome is not known"),
-        Outcome::Page { .. } | Outcome::Redirect { .. } | Outcome::Skipped(_) => return None,
+        Outcome::TooLarge { max } => format!("longer than the {max} bytes that are read"),
+        Outcome::Page { .. } | Outcome::Kept { .. } | Outcome::Sitemap { .. } => return None,
+        Outcome::Redirect { .. } | Outcome::Skipped(_) => return None,
     };
     let line = format!("{}: {what}", event.url);
     Some(line.chars().take(400).map(|c| if c.is_control() { ' ' } else { c }).collect())

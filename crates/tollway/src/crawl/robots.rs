@@ -8,6 +8,7 @@ use texting_robots::Robot;
 use url::Url;
 
 use super::fetch::{Fetch, Fetched};
+use super::scope::{URL_BYTES_MAX, host_key};
 
 /// Bytes of a file that are read, as RFC 9309 section 2.5 has it; a line cut there is dropped.
 const ROBOTS_BYTES_MAX: usize = 500 << 10;
@@ -17,6 +18,9 @@ const ROBOTS_HOPS_MAX: usize = 5;
 
 /// Longest pause a site can ask for between two pages. A crawl must end some day; who wants longer says so in the options.
 pub(crate) const CRAWL_DELAY_MAX: Duration = Duration::from_secs(3600);
+
+/// Sitemaps taken from one file.
+const SITEMAPS_MAX: usize = 1_000;
 
 /// The rules of one origin for one crawler.
 #[derive(Debug)]
@@ -72,6 +76,15 @@ impl Rules {
                 robot.allowed(&String::from_utf8_lossy(&target))
             }
         }
+    }
+
+    /// The sitemaps that the file names, at most [`SITEMAPS_MAX`], on the host of `url` only.
+    pub(crate) fn sitemaps(&self, url: &Url) -> Vec<Url> {
+        let Self::File(robot) = self else { return Vec::new() };
+        let host = host_key(url);
+        let named = robot.sitemaps.iter().filter_map(|text| url.join(text.trim()).ok());
+        let near = named.filter(|at| matches!(at.scheme(), "http" | "https") && host_key(at) == host);
+        near.filter(|at| at.as_str().len() <= URL_BYTES_MAX).take(SITEMAPS_MAX).collect()
     }
 
     /// The pause asked for between two pages, at most [`CRAWL_DELAY_MAX`].
@@ -183,6 +196,17 @@ mod tests {
             let file = format!("User-agent: *\nCrawl-delay: {word}\nDisallow: /x\n");
             assert_eq!(Rules::parse(file.as_bytes(), "tollway").crawl_delay(), expected, "{word}");
         }
+    }
+
+    #[test]
+    fn sitemaps_are_those_of_the_same_host() {
+        let file = "Sitemap: https://a.example/map.xml\nUser-agent: *\nDisallow: /\nsitemap: http://a.example/two.xml\n\
+                    Sitemap: https://b.example/map.xml\nSitemap: /three.xml\nSitemap: ftp://a.example/x\n";
+        let rules = Rules::parse(file.as_bytes(), "tollway");
+        let found = rules.sitemaps(&Url::parse("https://a.example/deep/page").unwrap());
+        let found: Vec<_> = found.iter().map(Url::as_str).collect();
+        assert_eq!(found, ["https://a.example/map.xml", "http://a.example/two.xml", "https://a.example/three.xml"]);
+        assert!(Rules::AllowAll.sitemaps(&Url::parse("https://a.example/").unwrap()).is_empty());
     }
 
     #[test]

@@ -13,6 +13,9 @@ use url::Url;
 
 use super::names::{DISPLACED, page_path};
 
+/// How names of unfinished files begin.
+const PART: &str = ".part-";
+
 /// Writes pages below a directory, from any number of threads.
 #[derive(Debug)]
 pub(crate) struct Saver {
@@ -24,18 +27,30 @@ pub(crate) struct Saver {
 }
 
 impl Saver {
-    /// Opens a directory, making it if it is not there.
+    /// Opens a directory, making it if it is not there. Unfinished files of a crawl that was killed are removed.
     pub(crate) fn open(root: PathBuf) -> io::Result<Self> {
         fs::create_dir_all(&root)?;
+        for entry in fs::read_dir(&root)? {
+            let entry = entry?;
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(PART)) && entry.file_type()?.is_file() {
+                fs::remove_file(entry.path())?;
+            }
+        }
         Ok(Self { root, parts: AtomicU64::new(0), placing: Mutex::new(()) })
     }
 
     /// Writes the page at `url` and says where, relative to the directory. A page saved before is replaced.
     ///
-    /// Where `/a` and `/a/b` are both pages, `/a` goes to `a/~index.html`, whichever came first.
-    pub(crate) fn save(&self, url: &Url, body: &[u8]) -> io::Result<PathBuf> {
+    /// Where `/a` and `/a/b` are both pages, `/a` goes to `a/~index.html`, whichever came first. `record` is told the
+    /// place just before the file is put there, and can still refuse.
+    pub(crate) fn save(
+        &self,
+        url: &Url,
+        body: &[u8],
+        record: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> io::Result<PathBuf> {
         let part = self.part();
-        let saved = fs::write(&part, body).and_then(|()| self.place(&part, &page_path(url)));
+        let saved = fs::write(&part, body).and_then(|()| self.place(&part, &page_path(url), record));
         if saved.is_err() {
             // The first error is the one worth telling.
             let _ = fs::remove_file(&part);
@@ -43,13 +58,22 @@ impl Saver {
         saved
     }
 
+    /// The file of the page at `url`, where a whole one of so many bytes is there.
+    pub(crate) fn find(&self, url: &Url, bytes: u64) -> Option<PathBuf> {
+        let page = self.root.join(page_path(url));
+        let moved = moved(&page);
+        let places = [page.join(DISPLACED), page, moved];
+        let whole = |place: &PathBuf| fs::metadata(place).is_ok_and(|meta| meta.is_file() && meta.len() == bytes);
+        places.into_iter().find(whole)
+    }
+
     /// A name for an unfinished file: no page's name starts with a dot.
     fn part(&self) -> PathBuf {
         let count = self.parts.fetch_add(1, Ordering::Relaxed);
-        self.root.join(format!(".part-{}-{count}", std::process::id()))
+        self.root.join(format!("{PART}{}-{count}", std::process::id()))
     }
 
-    fn place(&self, part: &Path, page: &Path) -> io::Result<PathBuf> {
+    fn place(&self, part: &Path, page: &Path, record: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<PathBuf> {
         let _placing = self.placing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut directory = self.root.clone();
         for name in page.parent().into_iter().flatten() {
@@ -57,6 +81,7 @@ impl Saver {
             self.make_directory(&directory)?;
         }
         let page = if self.root.join(page).is_dir() { page.join(DISPLACED) } else { page.to_owned() };
+        record(&page)?;
         fs::rename(part, self.root.join(&page))?;
         Ok(page)
     }
@@ -65,15 +90,29 @@ impl Saver {
     fn make_directory(&self, path: &Path) -> io::Result<()> {
         match fs::create_dir(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            Ok(()) => Ok(()),
-            Err(_) if path.is_dir() => Ok(()),
+            Ok(()) => finish_move(path),
+            Err(_) if path.is_dir() => finish_move(path),
             Err(_) => {
-                let page = self.part();
-                fs::rename(path, &page)?;
+                fs::rename(path, moved(path))?;
                 fs::create_dir(path)?;
-                fs::rename(&page, path.join(DISPLACED))
+                finish_move(path)
             }
         }
+    }
+}
+
+/// Where a page waits while the directory is made that takes its place. No page has such a name, and a crash in
+/// between leaves it where it is found again.
+fn moved(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from("~moved~");
+    name.push(path.file_name().unwrap_or_default());
+    path.with_file_name(name)
+}
+
+fn finish_move(directory: &Path) -> io::Result<()> {
+    match fs::rename(moved(directory), directory.join(DISPLACED)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
     }
 }
 
@@ -111,7 +150,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let saver = Saver::open(root.path().join("new/out")).unwrap();
         for body in ["old", "new"] {
-            assert_eq!(saver.save(&url("/docs/x"), body.as_bytes()).unwrap(), Path::new("a.example/docs/x"));
+            assert_eq!(
+                saver.save(&url("/docs/x"), body.as_bytes(), |_| Ok(())).unwrap(),
+                Path::new("a.example/docs/x")
+            );
             assert_eq!(fs::read_to_string(root.path().join("new/out/a.example/docs/x")).unwrap(), body);
         }
         assert_eq!(files(root.path()), ["new/out/a.example/docs/x"]);
@@ -123,7 +165,7 @@ mod tests {
             let root = tempfile::tempdir().unwrap();
             let saver = Saver::open(root.path().to_owned()).unwrap();
             for path in order {
-                saver.save(&url(path), path.as_bytes()).unwrap();
+                saver.save(&url(path), path.as_bytes(), |_| Ok(())).unwrap();
             }
             assert_eq!(files(root.path()), ["a.example/a/b", "a.example/a/index.html", "a.example/a/~index.html"]);
             let read = |name: &str| fs::read_to_string(root.path().join("a.example/a").join(name)).unwrap();
@@ -137,11 +179,35 @@ mod tests {
         let saver = Saver::open(root.path().to_owned()).unwrap();
         // A directory where the page's displaced file would go makes the last rename fail.
         fs::create_dir_all(root.path().join("a.example/x").join(DISPLACED)).unwrap();
-        assert!(saver.save(&url("/x"), b"body").is_err());
+        assert!(saver.save(&url("/x"), b"body", |_| Ok(())).is_err());
         assert_eq!(files(root.path()), [""; 0]);
         assert!(Saver::open(root.path().join("a.example/x")).is_ok());
         fs::write(root.path().join("file"), b"").unwrap();
         assert!(Saver::open(root.path().join("file")).is_err());
+    }
+
+    #[test]
+    fn a_page_whose_record_is_refused_is_not_put_in_place() {
+        let root = tempfile::tempdir().unwrap();
+        let saver = Saver::open(root.path().to_owned()).unwrap();
+        assert!(saver.save(&url("/x"), b"body", |_| Err(io::Error::other("full"))).is_err());
+        assert_eq!(files(root.path()), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_kill_leaves_behind_is_mended() {
+        let root = tempfile::tempdir().unwrap();
+        let page = root.path().join("a.example/a");
+        fs::create_dir_all(page.parent().unwrap()).unwrap();
+        // Killed while a directory took the place of a page, and while another was written.
+        fs::write(moved(&page), "/a").unwrap();
+        fs::write(root.path().join(".part-1-1"), "half").unwrap();
+        let saver = Saver::open(root.path().to_owned()).unwrap();
+        assert_eq!(saver.find(&url("/a"), 2), Some(moved(&page)));
+        saver.save(&url("/a/b"), b"/a/b", |_| Ok(())).unwrap();
+        assert_eq!(files(root.path()), ["a.example/a/b", "a.example/a/~index.html"]);
+        assert_eq!(saver.find(&url("/a"), 2), Some(page.join(DISPLACED)));
+        assert_eq!((saver.find(&url("/a"), 3), saver.find(&url("/b"), 2)), (None, None));
     }
 
     proptest! {
@@ -154,7 +220,7 @@ mod tests {
             let mut model = BTreeMap::new();
             for (n, path) in paths.iter().enumerate() {
                 let url = url(&format!("http://a.example{path}"));
-                let saved = saver.save(&url, n.to_string().as_bytes()).unwrap();
+                let saved = saver.save(&url, n.to_string().as_bytes(), |_| Ok(())).unwrap();
                 prop_assert_eq!(&fs::read_to_string(root.join(saved)).unwrap(), &n.to_string());
                 model.insert(page_path(&url), n.to_string());
             }

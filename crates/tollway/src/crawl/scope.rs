@@ -1,52 +1,66 @@
 //! Which addresses belong to a crawl. Everything else is neither fetched nor paid for.
 
+use std::collections::HashMap;
+
 use anyhow::ensure;
 use url::Url;
 
 /// Longest address that is followed, in bytes.
 pub(crate) const URL_BYTES_MAX: usize = 2048;
 
-/// How far a crawl reaches from its start.
+/// How far a crawl reaches from its starts.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Scope {
-    /// The start's host and port, over `http` and `https`, any path.
+    /// A start's host and port, over `http` and `https`, any path.
     Host,
-    /// The start's origin, in and below the directory of its path.
+    /// A start's origin, in and below the directory of its path.
     #[default]
     Path,
 }
 
-/// A scope tied to a start. Holds only where the start is an `http` or `https` address.
+/// A scope tied to starts. Holds only where each of them is an `http` or `https` address.
 #[derive(Clone, Debug)]
 pub(crate) struct Boundary {
     scope: Scope,
-    start: Url,
-    directory: String,
+    starts: Vec<Url>,
+    /// By host: what is inside, as origin and directory.
+    hosts: HashMap<String, Vec<(url::Origin, String)>>,
 }
 
 impl Boundary {
-    /// Ties `scope` to `start`. Refuses starts that are not plain web addresses, or carry a user name or password.
-    pub(crate) fn new(scope: Scope, start: &Url) -> anyhow::Result<Self> {
-        let start = canonical(start.clone());
-        ensure!(is_plain(&start), "cannot crawl `{start}`: not a plain http or https address");
-        let path = start.path();
-        let directory = path[..=path.rfind('/').unwrap_or(0)].to_owned();
-        Ok(Self { scope, start, directory })
+    /// Ties `scope` to `starts`. Refuses starts that are not plain web addresses, or carry a user name or password.
+    pub(crate) fn new(scope: Scope, starts: &[Url]) -> anyhow::Result<Self> {
+        ensure!(!starts.is_empty(), "a crawl needs an address to start from");
+        let starts: Vec<Url> = starts.iter().cloned().map(canonical).collect();
+        let mut hosts: HashMap<String, Vec<_>> = HashMap::new();
+        for start in &starts {
+            ensure!(is_plain(start), "cannot crawl `{start}`: not a plain http or https address");
+            let path = start.path();
+            let directory = path[..=path.rfind('/').unwrap_or(0)].to_owned();
+            hosts.entry(host_key(start)).or_default().push((start.origin(), directory));
+        }
+        Ok(Self { scope, starts, hosts })
     }
 
-    /// The start, in canonical form.
-    pub(crate) fn start(&self) -> &Url {
-        &self.start
+    /// The starts, in canonical form.
+    pub(crate) fn starts(&self) -> &[Url] {
+        &self.starts
     }
 
     /// Whether `url` belongs to the crawl.
     pub(crate) fn contains(&self, url: &Url) -> bool {
-        is_plain(url)
-            && match self.scope {
-                Scope::Host => url.host() == self.start.host() && url.port() == self.start.port(),
-                Scope::Path => url.origin() == self.start.origin() && url.path().starts_with(&self.directory),
-            }
+        let inside = |(origin, directory): &(url::Origin, String)| match self.scope {
+            Scope::Host => true,
+            Scope::Path => url.origin() == *origin && url.path().starts_with(directory),
+        };
+        is_plain(url) && self.hosts.get(&host_key(url)).is_some_and(|starts| starts.iter().any(inside))
     }
+}
+
+/// What is one host to a crawl: name and port, over `http` and `https` on their own ports alike.
+pub(crate) fn host_key(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// The form under which an address is known to the crawl: no fragment. Default ports and dot segments are already gone
@@ -74,8 +88,8 @@ mod tests {
 
     #[test]
     fn path_scope_is_the_start_s_directory_on_its_origin() {
-        let boundary = Boundary::new(Scope::Path, &url("https://a.example/docs/intro.html#top")).unwrap();
-        assert_eq!(boundary.start().as_str(), "https://a.example/docs/intro.html");
+        let boundary = Boundary::new(Scope::Path, &[url("https://a.example/docs/intro.html#top")]).unwrap();
+        assert_eq!(boundary.starts()[0].as_str(), "https://a.example/docs/intro.html");
         for (inside, address) in [
             (true, "https://a.example/docs/"),
             (true, "https://a.example:443/docs/deep/page?x=1"),
@@ -96,7 +110,7 @@ mod tests {
 
     #[test]
     fn host_scope_takes_both_schemes_and_no_other_port() {
-        let boundary = Boundary::new(Scope::Host, &url("http://a.example/docs/")).unwrap();
+        let boundary = Boundary::new(Scope::Host, &[url("http://a.example/docs/")]).unwrap();
         for (inside, address) in [
             (true, "https://a.example/"),
             (true, "http://A.example/x"),
@@ -110,9 +124,26 @@ mod tests {
     #[test]
     fn starts_that_are_no_plain_web_address_are_refused() {
         for start in ["file:///etc/passwd", "data:text/html,x", "https://u:p@a.example/", "https://u@a.example/"] {
-            assert!(Boundary::new(Scope::Host, &url(start)).is_err(), "{start}");
+            assert!(Boundary::new(Scope::Host, &[url(start)]).is_err(), "{start}");
         }
         let long = format!("https://a.example/{}", "x".repeat(URL_BYTES_MAX));
-        assert!(Boundary::new(Scope::Host, &url(&long)).is_err());
+        assert!(Boundary::new(Scope::Host, &[url(&long)]).is_err());
+    }
+
+    #[test]
+    fn several_starts_make_one_scope() {
+        let starts = ["https://a.example/docs/", "https://a.example/news/today", "https://b.example:8443/"].map(url);
+        let boundary = Boundary::new(Scope::Path, &starts).unwrap();
+        for (inside, address) in [
+            (true, "https://a.example/docs/x"),
+            (true, "https://a.example/news/x"),
+            (false, "https://a.example/x"),
+            (true, "https://b.example:8443/x"),
+            (false, "https://b.example/x"),
+        ] {
+            assert_eq!(boundary.contains(&url(address)), inside, "{address}");
+        }
+        assert!(Boundary::new(Scope::Path, &[]).is_err());
+        assert!(Boundary::new(Scope::Path, &[url("https://a.example/"), url("ftp://a.example/")]).is_err());
     }
 }

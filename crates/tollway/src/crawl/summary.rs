@@ -19,10 +19,14 @@ pub(crate) struct Summary {
     pub(crate) pages_paid: u64,
     /// Of those, the ones that did not.
     pub(crate) pages_free: u64,
+    /// Pages that an earlier crawl into the same directory has; none of them was asked for again.
+    pub(crate) pages_kept: u64,
     /// Pages that were not taken.
     pub(crate) pages_skipped: Skipped,
     /// Redirects that stayed inside the crawl.
     pub(crate) redirects: u64,
+    /// Sitemaps that listed anything inside the crawl.
+    pub(crate) sitemaps: u64,
     /// Pages that failed: no answer, an error status, too large, not to be saved or recorded.
     pub(crate) errors: u64,
     /// Pages whose commitment went out without its outcome coming back; the payer's journal names them.
@@ -30,6 +34,9 @@ pub(crate) struct Summary {
     /// Everything that was charged, also for answers that were of no use.
     #[serde(serialize_with = "as_string")]
     pub(crate) charged: u128,
+    /// What earlier runs of the same crawl were charged.
+    #[serde(serialize_with = "as_string")]
+    pub(crate) charged_before: u128,
     /// Bytes of the pages that arrived.
     pub(crate) bytes: u64,
     /// How long it took, to the millisecond.
@@ -56,6 +63,8 @@ pub(crate) struct Skipped {
     pub(crate) out_of_scope: u64,
     /// No room in the queue.
     pub(crate) queue_full: u64,
+    /// The host asked to be left alone for longer than a crawl waits.
+    pub(crate) host_busy: u64,
 }
 
 /// Why a crawl ended.
@@ -88,9 +97,11 @@ impl Summary {
                 let paid = event.charged.as_ref().is_some_and(|charged| charged.amount > 0);
                 *(if paid { &mut self.pages_paid } else { &mut self.pages_free }) += 1;
             }
+            Outcome::Kept { bytes } => self.pages_kept += u64::from(bytes.is_some()),
+            Outcome::Sitemap { urls } => self.sitemaps += u64::from(*urls > 0),
             Outcome::Redirect { .. } => self.redirects += 1,
             Outcome::Skipped(skip) => *self.pages_skipped.of(skip) += 1,
-            Outcome::Failed(_) | Outcome::NotSaved(_) => self.errors += 1,
+            Outcome::TooLarge { .. } | Outcome::Failed(_) | Outcome::NotSaved(_) => self.errors += 1,
             Outcome::Unknown { .. } => self.unknown += 1,
         }
     }
@@ -112,6 +123,7 @@ impl Skipped {
             Skip::BudgetExhausted => &mut self.budget_exhausted,
             Skip::OutOfScope => &mut self.out_of_scope,
             Skip::QueueFull => &mut self.queue_full,
+            Skip::HostBusy => &mut self.host_busy,
         }
     }
 }
@@ -124,7 +136,14 @@ impl fmt::Display for Summary {
             "Pages",
             &format!("{} ({} paid, {} free)", count(self.pages_ok), count(self.pages_paid), count(self.pages_free)),
         )?;
-        line("Charged", &usd(self.charged))?;
+        if self.pages_kept > 0 {
+            line("Kept", &format!("{} from earlier runs, not asked for again", count(self.pages_kept)))?;
+        }
+        let before = match self.charged_before {
+            0 => String::new(),
+            before => format!(", and {} in earlier runs", usd(before)),
+        };
+        line("Charged", &format!("{}{before}", usd(self.charged)))?;
         line("Skipped", &self.pages_skipped.to_string())?;
         line("Redirects", &count(self.redirects))?;
         line("Errors", &count(self.errors))?;
@@ -149,6 +168,7 @@ impl fmt::Display for Skipped {
             (self.budget_exhausted, "over the budget"),
             (self.out_of_scope, "out of scope"),
             (self.queue_full, "for a full queue"),
+            (self.host_busy, "of busy hosts"),
         ];
         let said: Vec<_> = reasons
             .iter()
@@ -216,17 +236,21 @@ mod tests {
   "pages_ok": 1234,
   "pages_paid": 1200,
   "pages_free": 34,
+  "pages_kept": 0,
   "pages_skipped": {
     "robots": 3,
     "over_max_price": 2,
     "budget_exhausted": 0,
     "out_of_scope": 0,
-    "queue_full": 0
+    "queue_full": 0,
+    "host_busy": 0
   },
   "redirects": 5,
+  "sitemaps": 0,
   "errors": 1,
   "unknown": 1,
   "charged": "12300",
+  "charged_before": "0",
   "bytes": 5242880,
   "seconds": 12.345,
   "pages_per_second": 100.0,
@@ -258,7 +282,10 @@ Stopped    budget exhausted";
             empty.contains("Skipped    0\n") && empty.ends_with("Stopped    everything is visited: why"),
             "{empty}"
         );
-        assert!(!empty.contains("Unknown"));
+        assert!(!empty.contains("Unknown") && !empty.contains("Kept"));
+        let resumed = Summary { pages_kept: 1_000, charged_before: 7_000, ..sample() }.to_string();
+        assert!(resumed.contains("Kept       1,000 from earlier runs, not asked for again\n"), "{resumed}");
+        assert!(resumed.contains("Charged    $0.0123, and $0.007 in earlier runs\n"), "{resumed}");
     }
 
     #[test]

@@ -14,9 +14,9 @@ use url::Url;
 
 use super::stage::Stage;
 use crate::cli::{DemoArgs, Format};
-use crate::commands::buyer::{PayerOptions, PayingFetch, payer, user_agent};
-use crate::commands::ledger::{SellerSigner, write_export};
 use crate::commands::bill_check::reconciled;
+use crate::commands::buyer::{BODY_MAX, PayerOptions, PayingFetch, payer, user_agent};
+use crate::commands::ledger::{SellerSigner, write_export};
 use crate::commands::statement::{CheckedBill, asker, fetch};
 use crate::commands::{KnownKeys, audited, buyer_log, now, seller_lines};
 use crate::compose::open_books;
@@ -95,16 +95,18 @@ fn crawler(stage: &Stage, args: &DemoArgs) -> anyhow::Result<Payer> {
         dress: args.dress,
         network: Network::tollway(),
         clock: Arc::new(SystemClock),
+        body_max: BODY_MAX,
     };
     payer(keys::read(&stage.file("crawler.jwk"))?, options)
 }
 
 async fn crawled(stage: &Stage, args: &DemoArgs, payer: &Arc<Payer>) -> anyhow::Result<(Option<Arc<Offer>>, Summary)> {
     let start = Url::parse(&format!("{}/index.html", stage.seller))?;
-    let mut options = CrawlOptions::new(start.clone(), user_agent());
+    let mut options = CrawlOptions::new(vec![start.clone()], user_agent());
     options.out = Some(stage.file("pages"));
     options.scope = Scope::Host;
     options.concurrency = args.concurrency.clamp(1, 256);
+    options.per_host = options.concurrency;
     let progress: Arc<dyn Progress> = if args.json { Arc::new(Silent) } else { Arc::new(Bar::new()) };
     let (_cancel, cancelled) = watch::channel(false);
     let summary = crawl(options, Arc::new(PayingFetch(Arc::clone(payer))), progress, cancelled).await?;

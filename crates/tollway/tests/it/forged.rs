@@ -40,7 +40,8 @@ fn pass_on(mut client: TcpStream, upstream: u16, from: &str, to: &str) {
 
 #[test]
 fn a_line_altered_on_the_way_is_not_believed() {
-    let (honest, forging) = (TcpListener::bind(("127.0.0.1", 0)).unwrap(), TcpListener::bind(("127.0.0.1", 0)).unwrap());
+    let (honest, forging) =
+        (TcpListener::bind(("127.0.0.1", 0)).unwrap(), TcpListener::bind(("127.0.0.1", 0)).unwrap());
     let urls = [&honest, &forging].map(|listener| format!("http://{}", listener.local_addr().unwrap()));
     let shop = Shop::planned(&Plan { pages: 5, more_urls: urls.to_vec(), ..Plan::default() });
     let crawler = Crawler::new();

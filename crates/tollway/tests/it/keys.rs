@@ -49,7 +49,9 @@ fn a_directory_holds_public_halves_only_and_is_served_signed() {
     let (port, path) = url.split_once('/').unwrap();
     let (head, body) = get(port.parse().unwrap(), &format!("/{path}"), "");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    for field in ["content-type: application/http-message-signatures-directory+json", "signature-input: ", "signature: "] {
+    for field in
+        ["content-type: application/http-message-signatures-directory+json", "signature-input: ", "signature: "]
+    {
         assert!(head.to_ascii_lowercase().contains(field), "`{field}` is not in {head}");
     }
     assert_eq!(serde_json::from_str::<Value>(&body).unwrap(), document.json());

@@ -43,7 +43,10 @@ fn agents_on_loopback_are_refused_and_never_asked() {
             out.to_str().unwrap(),
         ]);
         let summary = summary.refused(&[]).json();
-        assert_eq!((&summary["pages_paid"], &summary["charged"], &summary["errors"]), (&0.into(), &"0".into(), &2.into()));
+        assert_eq!(
+            (&summary["pages_paid"], &summary["charged"], &summary["errors"]),
+            (&0.into(), &"0".into(), &2.into())
+        );
         let record = std::fs::read_to_string(out.join("~pages.jsonl")).unwrap();
         let lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let reasons: Vec<_> = lines.filter_map(|line| line["reason"].as_str().map(str::to_owned)).collect();

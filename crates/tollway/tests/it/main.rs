@@ -1,11 +1,17 @@
 //! The program as people run it: real processes, real sockets on loopback, real files.
-#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "a test may stop where it stands"
+)]
 
 mod agents;
 mod bill;
 mod books;
 mod crash;
 mod crash_buyer;
+mod crash_resume;
 mod demo;
 mod differences;
 mod forged;
@@ -13,6 +19,8 @@ mod help;
 mod keys;
 mod loopback;
 mod month;
+mod pages;
+mod pay;
 mod rig;
 mod start;
 mod tampered;

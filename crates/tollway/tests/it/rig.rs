@@ -16,8 +16,9 @@ use tollway_ledger::Period;
 
 /// What a page of the test site costs, in micro-dollars.
 pub(crate) const PRICE: u128 = 2_000;
-/// How long anything may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long anything may take before a test gives up: longer than a crawler waits for one answer, as a
+/// request may be lost without a trace in the very moment in which a gateway is killed.
+const PATIENCE: Duration = Duration::from_secs(90);
 const BIN: &str = env!("CARGO_BIN_EXE_tollway");
 
 /// What a process said, and how it ended.

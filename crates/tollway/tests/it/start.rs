@@ -62,7 +62,8 @@ fn rules_that_contradict_each_other_are_refused() {
     gateway(&edited("[[rules]]", again)).refused(&["two rules have the id `pages`"]);
     gateway(&edited("price = \"$0.002\"", "")).refused(&["rule `pages`", "`price`"]);
     gateway(&edited("price = \"$0.002\"", "price = \"$0.002\"\nlifetime = 5")).refused(&["rule `pages`", "`lifetime`"]);
-    gateway(&edited("price = \"$0.002\"", "price = \"$0.002\"\nterms = \"none.md\"")).refused(&["the terms", "none.md"]);
+    gateway(&edited("price = \"$0.002\"", "price = \"$0.002\"\nterms = \"none.md\""))
+        .refused(&["the terms", "none.md"]);
     gateway(&edited("path = \"/p/*\"", "path = \"p/*\"")).refused(&["rule `pages`"]);
 }
 

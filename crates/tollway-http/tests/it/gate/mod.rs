@@ -15,4 +15,5 @@ mod refusals;
 mod registration;
 mod replays;
 mod sloppy;
+mod smuggling;
 mod unavailable;

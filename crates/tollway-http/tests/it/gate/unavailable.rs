@@ -54,8 +54,8 @@ async fn an_unsafe_method_runs_only_under_a_durable_claim() {
     let got = rig.call(&sent).await;
     assert_eq!((got.status, got.reason(), rig.origin.runs()), (503, Some(R::OutcomeUnknown), 1), "its claim is kept");
     assert_eq!(rig.view().await.reserved.get(), PRICE);
-    rig.clock.advance(200);
-    assert_eq!(rig.books.expire_claims(NOON + 200).await.unwrap(), 1);
+    rig.clock.advance(86_400);
+    assert_eq!(rig.books.expire_claims(NOON + 86_400).await.unwrap(), 1);
     assert_eq!((rig.owed().await, rig.view().await.reserved.get()), (0, 0));
     rig.audit().await;
 }

@@ -85,9 +85,9 @@ async fn threat_45_the_promise_is_on_disk_before_the_request_leaves() {
     for page in ["/paid/1", "/paid/2", "/paid/3"] {
         market.get(page).await.unwrap();
     }
-    let seen = seen.lock();
+    let seen = seen.lock().clone();
     assert_eq!(seen.len(), 3);
-    for (page, written) in seen.iter() {
+    for (page, written) in &seen {
         let promised = written.lines().map(|line| serde_json::from_str::<AuditLine>(line).unwrap());
         let promised = promised.filter(|line| matches!(line, AuditLine::Promise { url, .. } if url.ends_with(page)));
         assert_eq!(promised.count(), 1, "{page}: {written}");

@@ -7,3 +7,4 @@ mod forged;
 mod lost;
 mod market;
 mod offers;
+mod orders;

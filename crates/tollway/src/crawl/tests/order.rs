@@ -155,7 +155,9 @@ async fn pages_are_saved_whatever_their_kind_and_only_html_is_read_for_links() {
     assert!(!host.join("big").exists());
     let record = std::fs::read_to_string(out.path().join("~pages.jsonl")).unwrap();
     assert_eq!(record.lines().count(), 5);
-    assert!(record.contains(r#""url":"http://a.example/a/b","outcome":"page","file":"a.example/a/b","bytes":0}"#));
+    assert!(record.contains(
+        r#""url":"http://a.example/a/b","outcome":"page","file":"a.example/a/b","bytes":0,"type":"text/html"}"#
+    ));
     assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 2);
     let events = watcher.events.lock().unwrap();
     let saved =
@@ -170,7 +172,9 @@ async fn impossible_options_are_refused_before_anything_is_fetched() {
         CrawlOptions { concurrency: 0, ..options() },
         CrawlOptions { concurrency: 1025, ..options() },
         CrawlOptions { user_agent: "1/2".into(), ..options() },
-        CrawlOptions { start: Url::parse("ftp://a.example/").unwrap(), ..options() },
+        CrawlOptions { starts: vec![Url::parse("ftp://a.example/").unwrap()], ..options() },
+        CrawlOptions { starts: Vec::new(), ..options() },
+        CrawlOptions { per_host: 0, ..options() },
         CrawlOptions { out: Some(file.path().to_owned()), ..options() },
     ] {
         let site = Arc::new(Site::default());

@@ -11,15 +11,26 @@ use url::Url;
 
 use crate::crawl::frontier::Limits;
 use crate::crawl::page::PageEvent;
-use crate::crawl::{Charged, CrawlOptions, Fetch, FetchError, Fetched, Progress, Summary, crawl_within};
+use crate::crawl::{Charged, CrawlOptions, Exchange, Fetch, FetchError, Fetched, Progress, Summary, crawl_within};
 
 /// What a site answers for one address.
 #[derive(Clone)]
 pub(super) enum Answer {
-    Page { kind: &'static str, body: String, price: u128 },
+    Page {
+        kind: &'static str,
+        body: String,
+        price: u128,
+    },
     Status(u16),
     Redirect(String),
     Error(FetchError),
+    /// So often a status that asks for a pause, then the other answer.
+    Busy {
+        status: u16,
+        times: usize,
+        after: Option<u64>,
+        then: Box<Answer>,
+    },
 }
 
 /// One request, as the site saw it.
@@ -112,7 +123,15 @@ impl Site {
         }
         let mut state = self.state.lock().unwrap();
         state.in_flight -= 1;
-        match self.answers.get(url.as_str()).cloned().unwrap_or(Answer::Status(404)) {
+        let asked = state.requests.iter().filter(|request| request.url == url.as_str()).count();
+        let answer = match self.answers.get(url.as_str()).cloned().unwrap_or(Answer::Status(404)) {
+            Answer::Busy { status, times, after, .. } if asked <= times => {
+                return Ok(Fetched { retry_after: after.map(Duration::from_secs), ..fetched(status) });
+            }
+            Answer::Busy { then, .. } => *then,
+            answer => answer,
+        };
+        match answer {
             Answer::Page { price, .. } if price > 0 && free => Ok(fetched(402)),
             Answer::Page { kind, body, price } => {
                 if self.price_max.is_some_and(|max| price > max) {
@@ -128,6 +147,7 @@ impl Site {
             Answer::Status(status) => Ok(fetched(status)),
             Answer::Redirect(to) => Ok(Fetched { location: Some(to), ..fetched(302) }),
             Answer::Error(error) => Err(error),
+            Answer::Busy { status, .. } => Ok(fetched(status)),
         }
     }
 }
@@ -148,7 +168,9 @@ impl Fetch for Site {
 }
 
 fn fetched(status: u16) -> Fetched {
-    Fetched { status, content_type: None, location: None, body: bytes::Bytes::new(), charged: None }
+    let (content_type, location, charged, retry_after) = (None, None, None, None);
+    let (body, exchange) = (bytes::Bytes::new(), Exchange::default());
+    Fetched { status, content_type, location, body, charged, retry_after, exchange }
 }
 
 /// Keeps everything it is told.
@@ -183,7 +205,8 @@ impl Progress for Watcher {
 pub(super) const START: &str = "http://a.example/";
 
 pub(super) fn from(start: &str) -> CrawlOptions {
-    CrawlOptions::new(Url::parse(start).unwrap(), "tollway/0.1".into())
+    let options = CrawlOptions::new(vec![Url::parse(start).unwrap()], "tollway/0.1".into());
+    CrawlOptions { per_host: 1024, sitemaps: false, ..options }
 }
 
 pub(super) fn options() -> CrawlOptions {
