@@ -89,8 +89,9 @@ fn paid(rounds: &[Round]) -> Figure {
         (0..CONNECTIONS.len()).map(|at| format!("{:.0}", median(rounds, |round| round.paid[at].rate))).collect();
     let note = format!(
         "{cpu:.1} us of CPU a paid request (signed, durable before its first byte) over {reference:.1} us \
-         (one strict verification, two signatures, the free path); requests a second at {CONNECTIONS:?} connections: {}; latency \
-         at {AT}: p50 {:.1} ms, p99 {:.1} ms; {group:.1} postings for each fsync; {cores:.2} processors in use by the server",
+         (one strict verification, two signatures, the free path); requests a second at {CONNECTIONS:?} connections: \
+         {}; latency at {AT}: p50 {:.1} ms, p99 {:.1} ms; {group:.1} postings for each fsync; {cores:.2} processors in \
+         use by the server",
         rates.join(", "),
         p50 / 1e3,
         p99 / 1e3,

@@ -226,7 +226,8 @@ mod tests {
     fn threat_12_a_line_that_says_anything_else_than_its_base_is_found() {
         let exact = "\"crawler-exact-price\": USD 0.002";
         assert_eq!(checked(exact, |_| {}), Ok(()));
-        let changes: [(&str, fn(&mut Claimed)); 9] = [
+        type Change = fn(&mut Claimed);
+        let changes: [(&str, Change); 9] = [
             ("agent", |line| line.agent = "https://other.example".into()),
             ("amount", |line| line.amount = Amount::new(2_001)),
             ("dress", |line| line.dress = Dress::X402),

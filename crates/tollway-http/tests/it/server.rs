@@ -1,6 +1,8 @@
 //! The server itself: TLS with a certificate that changes, HTTP/1.1 and HTTP/2, slow clients, and an
 //! end that lets open requests finish.
 
+#![allow(clippy::unwrap_used, reason = "fixtures that cannot be set up fail their test")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

@@ -82,7 +82,8 @@ pub(crate) fn check_lines(
         let sum = match row.kind {
             Kind::Sale => {
                 // A promise is charged once, however often it is proved.
-                let proved = once.insert(row.id) && row.sale.is_some_and(|sale| is_own(own, row.id, sale, (row.agent, row.amount)));
+                let proved = once.insert(row.id)
+                    && row.sale.is_some_and(|sale| is_own(own, row.id, sale, (row.agent, row.amount)));
                 verdict.lines_proved += u64::from(proved);
                 if !proved {
                     verdict.lines_unproved.push(row.id);
@@ -160,14 +161,33 @@ mod tests {
 
     /// The id and the sale of a promise of two thousand.
     fn promise(number: u64) -> (CommitmentId, serde_json::Value) {
-        let base = format!("\"crawler-exact-price\": USD 0.002\n\"@signature-params\": ();nonce=\"{number}\"");
+        let base = format!(
+            "\"signature-agent\": \"https://crawler.example\"\n\"crawler-exact-price\": USD 0.002\n\
+             \"@signature-params\": (\"signature-agent\" \"crawler-exact-price\");expires=9;nonce=\"{number}\""
+        );
         let id = CommitmentId::derive(1_000, key().public().thumbprint().as_bytes(), base.as_bytes());
-        (id, serde_json::json!({"base": base, "signature": URL_SAFE_NO_PAD.encode(key().sign(base.as_bytes()))}))
+        let sale = serde_json::json!({
+            "base": base,
+            "signature": URL_SAFE_NO_PAD.encode(key().sign(base.as_bytes())),
+            "dress": "crawl",
+            "expires": 9,
+            "method": "GET",
+            "price_proof": "buyer-signed",
+            "url": "https://seller.example/",
+        });
+        (id, sale)
+    }
+
+    fn line(kind: &str, sequence: u64, id: CommitmentId) -> serde_json::Value {
+        let agent = "https://crawler.example";
+        serde_json::json!({"agent": agent, "amount": "2000", "id": id, "kind": kind, "sequence": sequence})
     }
 
     fn sold(sequence: u64, number: u64) -> serde_json::Value {
         let (id, sale) = promise(number);
-        serde_json::json!({"amount": "2000", "id": id, "kind": "sale", "sale": sale, "sequence": sequence})
+        let mut line = line("sale", sequence, id);
+        line["sale"] = sale;
+        line
     }
 
     /// The bill that these lines make, over the places 10 to 19.
@@ -211,21 +231,20 @@ mod tests {
 
     #[test]
     fn own_promises_in_order_make_a_bill() {
-        let back = serde_json::json!({"amount": "2000", "id": promise(1).0, "kind": "undelivered", "sequence": 19});
-        assert!(checked(&[sold(10, 1), sold(12, 2), back]).holds());
+        assert!(checked(&[sold(10, 1), sold(12, 2), line("undelivered", 19, promise(1).0)]).holds());
         assert!(checked(&[]).holds());
     }
 
     #[test]
     fn threat_45_a_charge_without_the_payer_s_signature_is_named() {
-        let invented = serde_json::json!({"amount": "2000", "id": promise(3).0, "kind": "sale", "sequence": 11});
+        let invented = line("sale", 11, promise(3).0);
         let mut raised = sold(11, 3);
         raised["amount"] = "9000".into();
         let mut borrowed = sold(11, 3);
         borrowed["sale"] = promise(4).1;
-        for line in [invented, raised, borrowed] {
-            let verdict = checked(&[sold(10, 1), line.clone()]);
-            assert!(verdict.lines_add_up && !verdict.holds(), "{line}");
+        for forged in [invented, raised, borrowed] {
+            let verdict = checked(&[sold(10, 1), forged.clone()]);
+            assert!(verdict.lines_add_up && !verdict.holds(), "{forged}");
             assert_eq!(verdict.lines_unproved, [promise(3).0]);
         }
     }

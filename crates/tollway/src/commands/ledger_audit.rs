@@ -9,14 +9,13 @@ use serde_json::{Value, json};
 use tollway_core::buyer::AuditLine;
 use tollway_http::payer::FileJournal;
 use tollway_ledger::{
-    AgentId, AuditReport, Books, BuyerLine, CommitmentId, DocumentKind, EvidenceKeys, Proof, Reconciliation,
-    SellerLine,
+    AgentId, AuditReport, Books, BuyerLine, CommitmentId, DocumentKind, EvidenceKeys, Proof, Reconciliation, SellerLine,
 };
 use tollway_protocol::Amount;
 use tollway_signatures::{PublicKey, Thumbprint, Verifier as _, jws};
 
-use super::ledger::SEAL_TYPE;
 use super::audited::audited;
+use super::ledger::SEAL_TYPE;
 use super::{say, say_json};
 use crate::money::dollars;
 

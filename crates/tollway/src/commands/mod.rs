@@ -13,14 +13,14 @@ pub(crate) mod ledger;
 mod ledger_audit;
 mod ledger_csv;
 mod metrics;
-mod reload;
 pub(crate) mod pages;
 pub(crate) mod pay;
 pub(crate) mod quote;
+mod reload;
 pub(crate) mod statement;
 
-pub(crate) use ledger_audit::{KnownKeys, buyer_lines, buyer_log, seller_lines};
 pub(crate) use audited::audited;
+pub(crate) use ledger_audit::{KnownKeys, buyer_lines, buyer_log, seller_lines};
 
 use std::io::Write as _;
 

@@ -16,8 +16,7 @@ use tollway_ledger::Period;
 
 /// What a page of the test site costs, in micro-dollars.
 pub(crate) const PRICE: u128 = 2_000;
-/// How long anything may take before a test gives up: longer than a crawler waits for one answer, as a
-/// request may be lost without a trace in the very moment in which a gateway is killed.
+/// When a test gives up: later than a crawler, whose request may be lost the moment a gateway is killed.
 const PATIENCE: Duration = Duration::from_secs(90);
 const BIN: &str = env!("CARGO_BIN_EXE_tollway");
 
@@ -281,10 +280,9 @@ impl Crawler {
 
     pub(crate) fn crawl_args(&self, shop: &Shop, more: &[&str]) -> Vec<String> {
         let mut args = vec!["crawl".to_owned(), format!("{}/index.html", shop.origin), "--json".to_owned()];
-        for (flag, word) in [("--agent", self.agent.clone()), ("--key", self.file("crawler.jwk"))] {
-            args.extend([flag.to_owned(), word]);
-        }
-        args.extend(["--audit".to_owned(), self.file("audit.jsonl"), "--max-price".to_owned(), "$0.01".to_owned()]);
+        let (agent, key, audit) = (&self.agent, &self.file("crawler.jwk"), &self.file("audit.jsonl"));
+        let who = ["--agent", agent, "--key", key, "--audit", audit, "--max-price", "$0.01"];
+        args.extend(who.map(str::to_owned));
         if !more.contains(&"--budget") {
             args.extend(["--budget".to_owned(), "$100".to_owned()]);
         }
@@ -363,7 +361,6 @@ pub(crate) fn amount(value: &Value) -> u128 {
 }
 
 /// How many elements an array has.
-#[track_caller]
 pub(crate) fn count(value: &Value) -> usize {
     value.as_array().unwrap().len()
 }
