@@ -42,7 +42,8 @@ pub(crate) fn payer(key: PrivateKey, options: PayerOptions<'_>) -> anyhow::Resul
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .connect_timeout(Duration::from_secs(10))
-        .timeout(Duration::from_secs(60))
+        .read_timeout(Duration::from_secs(40))
+        .timeout(Duration::from_secs(300))
         .user_agent(user_agent())
         .build()?;
     let entropy: Entropy = Arc::new(|bytes: &mut [u8]| {

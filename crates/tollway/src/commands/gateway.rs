@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::money::dollars;
 
 pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::read(&args.config.config)?;
+    let config = Arc::new(Config::read(&args.config.config)?);
     let listen = args.listen.unwrap_or(config.listen);
     let gateway = Arc::new(compose::gateway(&config, Arc::new(SystemClock)).await?);
     let certificate = match &config.tls {
@@ -31,6 +31,8 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     let acceptor = certificate.clone().map(Certificate::acceptor).transpose().context("[tls]")?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let stopped = stop_signal();
+    let path = args.config.config.clone();
+    let reloading = super::reload::at_signal(Arc::clone(&gateway), path, Arc::clone(&config), certificate);
     announce(&config, &gateway, &listener)?;
     let mut beside = tokio::task::JoinSet::new();
     if let Some(metrics) = &config.metrics {
@@ -42,7 +44,7 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
         });
     }
     beside.spawn(expire_claims(gateway.current().seller));
-    beside.spawn(super::reload::at_signal(Arc::clone(&gateway), args.config.config.clone(), config, certificate));
+    beside.spawn(reloading);
     let endpoint: Arc<dyn Endpoint> = gateway.endpoint.clone();
     serve_tls(listener, endpoint, ServerOptions::default(), acceptor, stopped).await?;
     beside.shutdown().await;
