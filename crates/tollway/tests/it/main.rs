@@ -21,6 +21,7 @@ mod loopback;
 mod month;
 mod pages;
 mod pay;
+mod reload;
 mod rig;
 mod start;
 mod tampered;

@@ -139,6 +139,10 @@ impl Running {
         self.lines.get_mut().unwrap().iter().collect::<Vec<_>>().join("\n")
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
