@@ -73,6 +73,10 @@ enum Part {
     Load(LoadArgs),
 }
 
+/// Many small allocations a request, on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> anyhow::Result<ExitCode> {
     let Arguments { plan, part } = Arguments::parse();
     match part {

@@ -100,6 +100,7 @@ impl SqliteBooks {
             nonce_capacity: options.nonce_capacity,
             table: Arc::clone(&table),
             counters: Arc::clone(&counters),
+            gather_wait: options.gather_wait,
         };
         let (queue, jobs) = mpsc::channel(options.queue.max(1));
         let thread = std::thread::Builder::new()

@@ -18,6 +18,9 @@ pub struct OpenOptions {
     pub nonce_capacity: u64,
     /// How long to wait for another process that is writing.
     pub busy_wait: Duration,
+    /// How long the writer gathers before it commits, when many sales are about to be posted: fewer
+    /// and larger commits for a little latency. A sale that is alone never waits.
+    pub gather_wait: Duration,
     /// How many commands may wait for the writer before callers wait to hand theirs in.
     pub queue: usize,
     /// Most pages (of 4 KiB) the file may grow to; beyond, the books answer as on a full disk.
@@ -34,6 +37,7 @@ impl OpenOptions {
             scale,
             nonce_capacity: 10_000_000,
             busy_wait: Duration::from_secs(5),
+            gather_wait: Duration::from_millis(2),
             queue: 4_096,
             max_pages: None,
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
@@ -17,6 +18,8 @@ use crate::schema::limit_pages;
 
 /// Most commands in one transaction.
 const BATCH_MAX: usize = 512;
+/// So many sales under way, beside those that wait, make it worth to gather.
+const SIBLINGS: usize = 8;
 
 /// What the writer is asked to do. Reserves travel with it: who waits may leave.
 pub(crate) enum Task {
@@ -60,6 +63,17 @@ pub(crate) struct Writer {
     pub(crate) nonce_capacity: u64,
     pub(crate) table: Arc<ExposureTable>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) gather_wait: Duration,
+}
+
+/// Takes what waits already.
+fn drain(queue: &mut mpsc::Receiver<Job>, batch: &mut Vec<Job>) {
+    while batch.len() < BATCH_MAX {
+        match queue.try_recv() {
+            Ok(job) => batch.push(job),
+            Err(_) => break,
+        }
+    }
 }
 
 impl Writer {
@@ -67,11 +81,12 @@ impl Writer {
     pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
         while let Some(first) = queue.blocking_recv() {
             let mut batch = vec![first];
-            while batch.len() < BATCH_MAX {
-                match queue.try_recv() {
-                    Ok(job) => batch.push(job),
-                    Err(_) => break,
-                }
+            drain(&mut queue, &mut batch);
+            // Sales that are reserved are about to be posted: a moment's patience lets one fsync carry
+            // them all. A sale that is alone never waits.
+            if self.table.lock().in_flight() >= batch.len() + SIBLINGS {
+                std::thread::sleep(self.gather_wait);
+                drain(&mut queue, &mut batch);
             }
             self.write(batch);
         }

@@ -16,6 +16,10 @@ use clap::Parser as _;
 
 use cli::{Cli, Command};
 
+/// Many small allocations a request, on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
