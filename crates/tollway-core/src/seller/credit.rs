@@ -71,19 +71,20 @@ impl KnownAgents {
 }
 
 impl Seller {
-    /// Refuses an agent without an account before anything is fetched for it, unless strangers
-    /// may get starter credit.
-    pub(crate) async fn expect_account(&self, agent: &AgentId, now: u64) -> Result<(), Refusal> {
+    /// Whether an agent has an account. One that has none is refused before anything is fetched
+    /// for it, unless strangers may get starter credit.
+    pub(crate) async fn has_account(&self, agent: &AgentId, now: u64) -> Result<bool, Refusal> {
         let shared = &self.shared;
-        if shared.parts.starter.is_some() || shared.memory.known_agents.contains(agent) {
-            return Ok(());
+        if shared.memory.known_agents.contains(agent) {
+            return Ok(true);
         }
         let account = self.books().account(agent, now).await.map_err(|error| unavailable(&error))?;
-        if account.is_none() {
+        if account.is_some() {
+            shared.memory.known_agents.remember(agent.clone());
+        } else if shared.parts.starter.is_none() {
             return Err(Refusal::new(Reason::AgentNotRegistered, "this agent has no account with this seller"));
         }
-        shared.memory.known_agents.remember(agent.clone());
-        Ok(())
+        Ok(account.is_some())
     }
 
     /// Opens an account with starter credit for an agent that has proved its key.

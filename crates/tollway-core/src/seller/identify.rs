@@ -35,8 +35,12 @@ impl Seller {
             .ok_or_else(|| Refusal::new(Reason::AgentMissing, "the request names no signature agent"))?;
         let agent = AgentId::new(agent_url.as_str())
             .map_err(|_| Refusal::new(Reason::AgentMalformed, "the agent's URL is too long"))?;
-        self.expect_account(&agent, now).await?;
-        let key = self.shared.parts.keys.key(&agent_url, unverified.keyid(), now).await?;
+        let (keys, keyid) = (&self.shared.parts.keys, unverified.keyid());
+        let key = if self.has_account(&agent, now).await? {
+            keys.registered_key(&agent_url, keyid, now).await?
+        } else {
+            keys.key(&agent_url, keyid, now).await?
+        };
         let signature = unverified.verify(&key)?;
         Ok(Identified { agent, key, signature })
     }

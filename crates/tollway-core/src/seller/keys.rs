@@ -12,4 +12,13 @@ pub trait KeySource: Send + Sync {
     /// # Errors
     /// A reason of the directory: unreachable, lying, without the key, or too many fetches.
     async fn key(&self, agent: &AgentUrl, keyid: &Thumbprint, now: u64) -> Result<PublicKey, Refusal>;
+
+    /// The same for an agent that has an account: what strangers make a source do does not keep it
+    /// waiting.
+    ///
+    /// # Errors
+    /// Those of [`KeySource::key`].
+    async fn registered_key(&self, agent: &AgentUrl, keyid: &Thumbprint, now: u64) -> Result<PublicKey, Refusal> {
+        self.key(agent, keyid, now).await
+    }
 }

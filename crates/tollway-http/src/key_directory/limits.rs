@@ -21,7 +21,7 @@ impl Limits {
     }
 
     /// Whether one more fetch may start while `under_way` are under way. `known` agents are those
-    /// of whom keys are held.
+    /// of whom keys are held, and those that have an account.
     ///
     /// # Errors
     /// `too_many_requests`.

@@ -106,13 +106,13 @@ impl KeyDirectory {
     }
 
     /// The answer, or what to wait for.
-    fn next(&self, agent: &AgentUrl, keyid: &Thumbprint, now: u64) -> ControlFlow<Answer, Landing> {
+    fn next(&self, agent: &AgentUrl, keyid: &Thumbprint, registered: bool, now: u64) -> ControlFlow<Answer, Landing> {
         let mut state = self.shared.state.lock();
         let (held, known, retried) = match state.cache.judge(agent, keyid, now) {
             Judgement::Settled(answer) => return ControlFlow::Break(answer),
             Judgement::Due { held, known, retried } => (held, known, retried),
         };
-        match (self.join(&mut state, agent, known, now), held) {
+        match (self.join(&mut state, agent, known || registered, now), held) {
             // The last refresh failed: nobody waits for the next one while an older answer holds.
             (Ok(_), Some(held)) if retried => ControlFlow::Break(held),
             (Ok(landing), _) => ControlFlow::Continue(landing),
@@ -135,6 +135,20 @@ impl KeyDirectory {
         Ok(landing)
     }
 
+    /// The key, from memory or from the agent's directory.
+    async fn look_up(&self, agent: &AgentUrl, keyid: &Thumbprint, registered: bool, now: u64) -> Answer {
+        self.refuse_outright(agent, keyid)?;
+        let mut landing = match self.next(agent, keyid, registered, now) {
+            ControlFlow::Break(answer) => return answer,
+            ControlFlow::Continue(landing) => landing,
+        };
+        let landed = landing.wait_for(Option::is_some).await;
+        match landed.as_deref() {
+            Ok(Some(outcome)) => outcome.answer(keyid, now),
+            _ => Err(Refusal::new(Reason::Internal, "the fetch of the key directory broke off")),
+        }
+    }
+
     /// What needs neither memory nor network. The agent may have been read under another policy.
     fn refuse_outright(&self, agent: &AgentUrl, keyid: &Thumbprint) -> Result<(), Refusal> {
         if !self.shared.options.allow_test_keys && keyid.is_published_test_key() {
@@ -150,16 +164,11 @@ impl KeyDirectory {
 #[async_trait]
 impl KeySource for KeyDirectory {
     async fn key(&self, agent: &AgentUrl, keyid: &Thumbprint, now: u64) -> Result<PublicKey, Refusal> {
-        self.refuse_outright(agent, keyid)?;
-        let mut landing = match self.next(agent, keyid, now) {
-            ControlFlow::Break(answer) => return answer,
-            ControlFlow::Continue(landing) => landing,
-        };
-        let landed = landing.wait_for(Option::is_some).await;
-        match landed.as_deref() {
-            Ok(Some(outcome)) => outcome.answer(keyid, now),
-            _ => Err(Refusal::new(Reason::Internal, "the fetch of the key directory broke off")),
-        }
+        self.look_up(agent, keyid, false, now).await
+    }
+
+    async fn registered_key(&self, agent: &AgentUrl, keyid: &Thumbprint, now: u64) -> Result<PublicKey, Refusal> {
+        self.look_up(agent, keyid, true, now).await
     }
 }
 

@@ -83,6 +83,35 @@ async fn threat_61_fetches_in_flight_are_capped_and_known_agents_keep_their_shar
 }
 
 #[tokio::test]
+async fn threat_61_strangers_that_hang_do_not_shut_out_a_registered_agent() {
+    let (open, gate) = tokio::sync::watch::channel(false);
+    let server = Server::start(|_| Reply::HangUp).await;
+    server.behave(move |authority| Reply::Held(gate.clone(), signed_directory(&[1], authority)));
+    let directory = directory(local());
+    let keyid = keyid(1);
+    let strangers: Vec<_> = (0..100).map(|index| server.agent(&format!("new{index}"))).collect();
+    let mut waiting = Vec::new();
+    for agent in &strangers {
+        let mut asking = directory.key(agent, &keyid, NOW);
+        if poll_immediate(&mut asking).await.is_none() {
+            waiting.push(asking);
+        }
+    }
+    assert_eq!(waiting.len(), 12, "three quarters of the places");
+    let registered = server.agent("registered");
+    assert!(
+        matches!(directory.key(&registered, &keyid, NOW).await, Err(refusal) if refusal.reason == Reason::TooManyRequests)
+    );
+    let mut asking = directory.registered_key(&registered, &keyid, NOW);
+    assert!(poll_immediate(&mut asking).await.is_none(), "it is being fetched");
+    open.send_replace(true);
+    assert!(asking.await.is_ok());
+    for asking in waiting {
+        assert!(asking.await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn threat_93_memory_stays_bounded_under_many_agents() {
     let server = Server::serving(&[1, 2]).await;
     let options = DirectoryOptions { entries_max: 20, ..local() };
