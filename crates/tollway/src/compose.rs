@@ -145,16 +145,14 @@ fn starter(agents: &AgentsConfig) -> Option<StarterCredit> {
 
 /// The rules, with their terms filed in the books: every version stays retrievable by its hash.
 async fn rules(config: &Config, books: &dyn Books, origin: &str, now: u64) -> anyhow::Result<RuleSet> {
-    let mut rules = Vec::new();
-    for written in &config.rules {
-        let terms = match &written.terms {
+    let mut terms = Vec::new();
+    for rule in &config.rules {
+        terms.push(match &rule.terms {
             None => None,
             Some(path) => Some(file_terms(&config.path(path), books, origin, now).await?),
-        };
-        rules.push(written.rule(terms)?);
+        });
     }
-    let free = config.free.iter().map(|text| text.parse().with_context(|| format!("free path `{text}`")));
-    Ok(RuleSet::new(free.collect::<anyhow::Result<_>>()?, rules))
+    config.rule_set(terms)
 }
 
 async fn file_terms(path: &Path, books: &dyn Books, origin: &str, now: u64) -> anyhow::Result<TermsRef> {

@@ -5,17 +5,16 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use serde_json::{Value, json};
-use tollway_core::rules::{Action, Explanation, Readings, RuleSet, Ruling};
+use tollway_core::rules::{Explanation, Readings, RuleSet, Ruling};
 use tollway_http::gate::requester;
 use tollway_http::site::{self, Site};
 use tollway_http::status::status;
 use tollway_protocol::{Dress, Refusal};
 
-use super::{say, say_json};
+use super::{say, say_json, what};
 use crate::cli::{CheckArgs, ExplainArgs};
 use crate::config::Config;
 use crate::keys;
-use crate::money::dollars;
 
 /// Reads everything that a start would read, and writes nothing.
 pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
@@ -88,10 +87,9 @@ fn refused(refusal: &Refusal, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The rules without their terms, which decide nothing.
 fn rules(config: &Config) -> anyhow::Result<RuleSet> {
-    let rules = config.rules.iter().map(|rule| rule.rule(None)).collect::<anyhow::Result<Vec<_>>>()?;
-    let free = config.free.iter().map(|text| text.parse().with_context(|| format!("free path `{text}`")));
-    Ok(RuleSet::new(free.collect::<anyhow::Result<_>>()?, rules))
+    config.rule_set(vec![None; config.rules.len()])
 }
 
 /// The rules of a configuration that was read: they were checked then.
@@ -108,14 +106,6 @@ fn headers(lines: &[String]) -> anyhow::Result<HeaderMap> {
         headers.append(name, HeaderValue::from_str(value.trim()).context("a header's value is ASCII")?);
     }
     Ok(headers)
-}
-
-fn what(action: &Action) -> String {
-    match action {
-        Action::Charge(charge) => format!("{} a request", dollars(charge.price.amount)),
-        Action::Allow => "free".to_owned(),
-        Action::Block => "blocked".to_owned(),
-    }
 }
 
 /// What an unpaid request would be answered.

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tollway_core::clock::SystemClock;
-use tollway_core::rules::Action;
 use tollway_http::endpoint::Endpoint;
 use tollway_http::server::{ServerOptions, serve_tls};
 use tollway_http::tls::Certificate;
 
-use super::say;
+use super::{say, what};
 use crate::cli::GatewayArgs;
 use crate::compose;
 use crate::config::Config;
@@ -99,11 +98,7 @@ fn announce(config: &Config, gateway: &compose::Gateway, listener: &TcpListener)
     let seller = gateway.current().seller;
     say(format_args!("  seller key {}", seller.key().public().thumbprint()));
     for rule in seller.rules().rules() {
-        let what = match &rule.action {
-            Action::Charge(charge) => format!("{} a request", dollars(charge.price.amount)),
-            Action::Allow => "free".to_owned(),
-            Action::Block => "blocked".to_owned(),
-        };
+        let what = what(&rule.action);
         say(format_args!("  rule       {:<16} {:<28} {:<9} {what}", rule.id, rule.pattern, rule.audience.as_str()));
     }
     if config.agents.allow_loopback {

@@ -24,6 +24,10 @@ pub(crate) use ledger_audit::{KnownKeys, buyer_lines, buyer_log, seller_lines};
 
 use std::io::Write as _;
 
+use tollway_core::rules::Action;
+
+use crate::money::dollars;
+
 /// Prints a line to standard output. A reader that has gone away ends the program quietly.
 pub(crate) fn say(text: impl std::fmt::Display) {
     let written = writeln!(std::io::stdout().lock(), "{text}");
@@ -36,6 +40,15 @@ pub(crate) fn say(text: impl std::fmt::Display) {
 pub(crate) fn say_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     say(serde_json::to_string_pretty(value)?);
     Ok(())
+}
+
+/// What a rule does, in a few words.
+fn what(action: &Action) -> String {
+    match action {
+        Action::Charge(charge) => format!("{} a request", dollars(charge.price.amount)),
+        Action::Allow => "free".to_owned(),
+        Action::Block => "blocked".to_owned(),
+    }
 }
 
 /// The time now.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
+use tollway_core::rules::{RuleSet, TermsRef};
 use tollway_http::site::Site;
 
 /// A gateway's configuration.
@@ -154,14 +155,20 @@ impl Config {
         self.public_urls.iter().map(|url| Ok(url.parse::<Site>()?)).collect()
     }
 
+    /// The rules, each with its terms, and the free list.
+    pub(crate) fn rule_set(&self, terms: Vec<Option<TermsRef>>) -> anyhow::Result<RuleSet> {
+        let rules = self.rules.iter().zip(terms).map(|(rule, terms)| rule.rule(terms));
+        let free = self.free.iter().map(|text| text.parse().with_context(|| format!("free path `{text}`")));
+        Ok(RuleSet::new(free.collect::<anyhow::Result<_>>()?, rules.collect::<anyhow::Result<_>>()?))
+    }
+
     fn check_rules(&self) -> anyhow::Result<()> {
         for (index, rule) in self.rules.iter().enumerate() {
             if self.rules[..index].iter().any(|other| other.id == rule.id) {
                 bail!("two rules have the id `{}`", rule.id);
             }
-            rule.check()?;
         }
-        Ok(())
+        self.rule_set(vec![None; self.rules.len()]).map(drop)
     }
 }
 
@@ -228,6 +235,12 @@ path = "books.db"
         assert!(rule("action = \"block\"\nprice = \"$0.01\"").contains("price"));
         assert!(rule("action = \"charge\"\nprice = \"$0.01\"\nlifetime = 5").contains("lifetime"));
         assert!(rule("action = \"charge\"\nprice = \"$0.01\"\ndresses = []").contains("dresses"));
+    }
+
+    #[test]
+    fn a_free_path_that_is_no_pattern_is_refused() {
+        let message = format!("{:#}", Config::parse(&format!("free = [\"press\"]\n{BASE}")).unwrap_err());
+        assert!(message.contains("free path `press`"), "{message}");
     }
 
     #[test]

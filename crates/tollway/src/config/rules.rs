@@ -67,11 +67,6 @@ enum ProfileConfig {
 }
 
 impl RuleConfig {
-    /// Refuses what contradicts itself.
-    pub(super) fn check(&self) -> anyhow::Result<()> {
-        self.rule(None).map(drop)
-    }
-
     /// The rule; `terms` are the ones its file holds.
     pub(crate) fn rule(&self, terms: Option<TermsRef>) -> anyhow::Result<Rule> {
         self.parsed(terms).with_context(|| format!("rule `{}`", self.id))
