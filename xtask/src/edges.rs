@@ -55,9 +55,18 @@ pub const TABLE: &[Row] = &[
         ..NOTHING
     },
     Row {
+        name: "tollway-evm",
+        may_use: &["tollway-core", "tollway-ledger", "tollway-protocol"],
+        must_not_reach: &["axum", "clap", "revm", "rusqlite", "tower-http"],
+        ..NOTHING
+    },
+    Row { name: "tollway-devnet", must_not_reach: &["clap", "reqwest", "rusqlite"], ..NOTHING },
+    Row {
         name: "tollway",
         may_use: &[
             "tollway-core",
+            "tollway-devnet",
+            "tollway-evm",
             "tollway-http",
             "tollway-ledger",
             "tollway-protocol",
@@ -70,6 +79,8 @@ pub const TABLE: &[Row] = &[
         name: "tollway-bench",
         may_use: &[
             "tollway-core",
+            "tollway-devnet",
+            "tollway-evm",
             "tollway-http",
             "tollway-ledger",
             "tollway-protocol",

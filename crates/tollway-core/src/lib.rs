@@ -20,6 +20,7 @@
 
 pub mod buyer;
 pub mod clock;
+pub mod facilitator;
 pub mod offer;
 pub mod rules;
 pub mod scheme;

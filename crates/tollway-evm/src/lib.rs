@@ -1,0 +1,2 @@
+//! Payments on EVM chains: the `exact` scheme of x402 for buyers, sellers and facilitators, and
+//! settlement that holds.
