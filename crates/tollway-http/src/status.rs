@@ -40,6 +40,7 @@ fn general(reason: Reason) -> StatusCode {
         | R::UnsupportedScheme
         | R::UnsupportedNetwork
         | R::InsufficientFunds
+        | R::PaymentRefused
         | R::InvalidTransactionState
         | R::InvalidPaymentRequirements
         | R::OverCredit
@@ -69,6 +70,7 @@ fn general(reason: Reason) -> StatusCode {
         | R::PriceMalformed
         | R::AmbiguousPath
         | R::MalformedTarget
+        | R::IdentifierMissing
         | R::PeriodOpen => StatusCode::BAD_REQUEST,
 
         R::MissingSignature
@@ -102,7 +104,12 @@ fn general(reason: Reason) -> StatusCode {
         | R::DirectorySignatureInvalid
         | R::NotYours => StatusCode::FORBIDDEN,
 
-        R::NonceReplayed | R::ReplayMismatch | R::ReplayPending | R::AlreadyDelivered => StatusCode::CONFLICT,
+        R::NonceReplayed
+        | R::ReplayMismatch
+        | R::ReplayPending
+        | R::AlreadyDelivered
+        | R::IdentifierConflict
+        | R::BillPaid => StatusCode::CONFLICT,
         R::NotFound => StatusCode::NOT_FOUND,
         R::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         R::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -122,6 +129,7 @@ fn general(reason: Reason) -> StatusCode {
         | R::BooksLocked
         | R::BooksForeign
         | R::OutcomeUnknown
+        | R::SettlementPending
         | R::UnexpectedVerifyError
         | R::UnexpectedSettleError => StatusCode::SERVICE_UNAVAILABLE,
 

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
+use tollway_protocol::{Asset, Network};
 
 /// Longest agent URL the books take, in bytes.
 pub const AGENT_MAX_BYTES: usize = 256;
@@ -26,6 +27,10 @@ pub struct AgentId(String);
 /// Which request a commitment was made for: method, target and body digest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
+
+/// One signed authorization of an exact payment, however the message around it is spelled.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PaymentId([u8; 32]);
 
 /// A SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,6 +107,25 @@ impl Fingerprint {
             .chain_update(digest)
             .finalize();
         Self(digest.into())
+    }
+}
+
+impl PaymentId {
+    /// SHA-256 over network, asset, payer and nonce (32 bytes, big-endian), each after its length.
+    ///
+    /// Asset and payer are taken without regard to letter case where the network is `eip155`, whose
+    /// addresses carry a checksum in their case.
+    #[must_use]
+    pub fn derive(network: &Network, asset: &Asset, payer: &str, nonce: &[u8; 32]) -> Self {
+        let network = network.to_string();
+        let folds = network.starts_with("eip155:");
+        let fold = |text: &str| if folds { text.to_ascii_lowercase() } else { text.to_owned() };
+        let (asset, payer) = (fold(asset.as_str()), fold(payer));
+        let parts: [&[u8]; 4] = [network.as_bytes(), asset.as_bytes(), payer.as_bytes(), nonce];
+        let digest = parts.iter().fold(Sha256::new(), |hash, part| {
+            hash.chain_update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes()).chain_update(part)
+        });
+        Self(digest.finalize().into())
     }
 }
 
@@ -229,7 +253,7 @@ macro_rules! thirty_two_bytes {
     )*};
 }
 
-thirty_two_bytes!(CommitmentId, Fingerprint, Hash);
+thirty_two_bytes!(CommitmentId, Fingerprint, Hash, PaymentId);
 
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)

@@ -24,6 +24,7 @@ pub mod books;
 mod canonical;
 pub mod closing;
 pub mod document;
+pub mod exact;
 pub mod exposure;
 pub mod id;
 pub mod journal;
@@ -42,8 +43,11 @@ pub use apply::{Command, Outcome, apply};
 pub use audit::{AuditReport, EvidenceKeys, Fault, FaultKind, NoKeys, Proof, verify_export};
 pub use books::{Books, BooksError, CheckpointSigner, Claim, CloseOutcome, Ledger, PostOutcome, Reserve};
 pub use document::{Document, DocumentKind};
+pub use exact::{
+    BillOutcome, BillPayment, ExactBooks, ExactClaim, ExactOutcome, ExactRecord, ExactSale, ExactState, PaymentFlow,
+};
 pub use exposure::{Exposure, ExposureTable, Reservation};
-pub use id::{AgentId, CommitmentId, Fingerprint, Hash, ParseIdError, Sequence};
+pub use id::{AgentId, CommitmentId, Fingerprint, Hash, ParseIdError, PaymentId, Sequence};
 pub use journal::{Entry, EntryKind};
 pub use memory::{MemoryBooks, MemoryRecords};
 pub use period::{ParsePeriodError, Period};

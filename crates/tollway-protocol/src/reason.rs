@@ -150,6 +150,10 @@ reasons! {
     RuleBlocks, "rule_blocks", Payer, Never, "a rule of the seller keeps this agent from this resource";
     ReplayMismatch, "replay_mismatch", Payer, Fixed, "the payment was already used for another request";
     ReplayPending, "replay_pending", Payer, Later, "the same request is still being served";
+    PaymentRefused, "payment_refused", Payer, Fixed, "whoever settles payments on this network refuses this one";
+    SettlementPending, "settlement_pending", Dependency, Later, "the payment was sent and is not yet seen on its network; ask again with the same payment";
+    IdentifierMissing, "identifier_missing", Payer, Fixed, "this resource is sold under an identifier of the purchase only";
+    IdentifierConflict, "identifier_conflict", Payer, Fixed, "the identifier belongs to another payment";
     AlreadyDelivered, "already_delivered", Payer, Never, "the request was sold and delivered; its receipt is all there is again";
 
     // The gate.
@@ -175,6 +179,7 @@ reasons! {
     OutcomeUnknown, "outcome_unknown", Dependency, Later, "whether the payment settled is not known yet; its claim is kept";
     NotFound, "not_found", Payer, Never, "the books hold nothing under this id";
     NotYours, "not_yours", Payer, Never, "the record belongs to another account";
+    BillPaid, "bill_paid", Payer, Never, "the statement was paid before";
     PeriodOpen, "period_open", Payer, Later, "the period is not over";
 
     // The buyer's side.
