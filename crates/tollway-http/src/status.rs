@@ -91,7 +91,8 @@ fn general(reason: Reason) -> StatusCode {
         | R::WeakKey
         | R::TestKey
         | R::SignatureInvalid
-        | R::NonceMissing => StatusCode::UNAUTHORIZED,
+        | R::NonceMissing
+        | R::ApiKeyUnknown => StatusCode::UNAUTHORIZED,
 
         R::AgentForbiddenAddress
         | R::AgentUnknown
@@ -115,7 +116,7 @@ fn general(reason: Reason) -> StatusCode {
         R::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         R::PaymentTooLarge | R::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         R::MisdirectedHost => StatusCode::MISDIRECTED_REQUEST,
-        R::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        R::TooManyRequests | R::GasBudgetExhausted => StatusCode::TOO_MANY_REQUESTS,
 
         R::UpstreamUnreachable | R::UpstreamMalformed => StatusCode::BAD_GATEWAY,
         R::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,

@@ -163,6 +163,8 @@ reasons! {
     MethodNotAllowed, "method_not_allowed", Payer, Never, "the method is never served here";
     BodyTooLarge, "body_too_large", Payer, Fixed, "the body is larger than is read";
     HeadersTooLarge, "headers_too_large", Payer, Fixed, "the header section is larger than is read";
+    ApiKeyUnknown, "api_key_unknown", Payer, Fixed, "the caller has no key that is known here";
+    GasBudgetExhausted, "gas_budget_exhausted", Payer, Later, "the caller's budget of gas for the day is used up";
     TooManyRequests, "too_many_requests", Payer, Later, "requests come faster than they are answered";
     UpstreamUnreachable, "upstream_unreachable", Dependency, Later, "the upstream could not be reached";
     UpstreamTimeout, "upstream_timeout", Dependency, Later, "the upstream did not answer in time";

@@ -1,0 +1,5 @@
+//! A facilitator's service and its clients over real sockets.
+
+mod clients;
+mod scripted;
+mod service;
