@@ -46,7 +46,8 @@ fn general(reason: Reason) -> StatusCode {
         | R::OverCredit
         | R::OverBudget
         | R::OverMaxPrice
-        | R::BudgetExhausted => StatusCode::PAYMENT_REQUIRED,
+        | R::BudgetExhausted
+        | R::Declined => StatusCode::PAYMENT_REQUIRED,
 
         R::MalformedSignatureInput
         | R::MalformedSignature

@@ -187,6 +187,7 @@ reasons! {
     // The buyer's side.
     OverMaxPrice, "over_max_price", Config, Fixed, "the price is above what the buyer allows";
     BudgetExhausted, "budget_exhausted", Config, Later, "the buyer's budget is used up";
+    Declined, "declined", Config, Fixed, "whoever was asked to confirm the payment did not";
     ReceiptInvalid, "receipt_invalid", Dependency, Never, "the receipt does not match what was bought";
     ReceiptMissing, "receipt_missing", Dependency, Never, "the answer to a paid request has no receipt";
     JournalUnavailable, "journal_unavailable", Config, Later, "the buyer's journal cannot be written, so nothing is signed";
