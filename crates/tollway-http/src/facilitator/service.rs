@@ -22,7 +22,7 @@ use serde_json::json;
 use tollway_core::clock::Clock;
 use tollway_core::facilitator::{Facilitator, FacilitatorError};
 use tollway_protocol::{
-    Dress, FacilitatorRequest, Reason, Refusal, SettleResponse, VerifyResponse, encode_json, limits,
+    Dress, FacilitatorRequest, Reason, Refusal, SettleResponse, VerifyResponse, encode_json, limits, v1,
 };
 use tower::Service;
 
@@ -121,19 +121,23 @@ impl Shared {
     async fn verify(&self, parts: &Parts, body: Body) -> Response<Body> {
         let outcome = async {
             let guest = self.parts.door.admit(&parts.headers, self.parts.clock.now())?;
-            let request = self.request(body).await?;
-            let answer = self.parts.facilitator.verify(&request).await;
+            let asked = self.request(body).await?;
+            let answer = self.parts.facilitator.verify(&asked.request).await;
             tracing::debug!(caller = guest.name(), "verify");
-            answer.map_err(|error| unanswered(&error, Reason::UnexpectedVerifyError))
+            let answer = answer.map_err(|error| unanswered(&error, Reason::UnexpectedVerifyError))?;
+            Ok::<_, Refusal>((asked.version, answer))
         };
         match outcome.await {
-            Ok(answer) => {
+            Ok((version, answer)) => {
                 let word = match &answer {
                     VerifyResponse::Valid { .. } => "ok",
                     VerifyResponse::Invalid { reason, .. } => reason.as_deref().unwrap_or("unnamed"),
                 };
                 self.counters.count("verify", word);
-                raw_json(StatusCode::OK, encode_json(&answer))
+                match version {
+                    Version::One => json_answer(StatusCode::OK, &v1::verify_response(&answer)),
+                    Version::Two => json_answer(StatusCode::OK, &answer),
+                }
             }
             Err(refusal) => {
                 self.counters.count("verify", refusal.reason.code());
@@ -148,20 +152,23 @@ impl Shared {
         let settling = tokio::spawn(async move {
             let now = shared.parts.clock.now();
             let guest = shared.parts.door.admit(&headers, now)?;
-            let request = shared.request(body).await?;
-            shared.settle_for(&guest, &request, now).await
+            let asked = shared.request(body).await?;
+            Ok::<_, Refusal>((asked.version, shared.settle_for(&guest, &asked.request, now).await?))
         });
         let outcome = settling.await.unwrap_or_else(|_| {
             Err(Refusal::new(Reason::UnexpectedSettleError, "a task of the facilitator broke off"))
         });
         match outcome {
-            Ok(answer) => {
+            Ok((version, answer)) => {
                 let word = match &answer {
                     SettleResponse::Settled(_) => "ok",
                     SettleResponse::Failed(failure) => failure.reason.as_deref().unwrap_or("unnamed"),
                 };
                 self.counters.count("settle", word);
-                raw_json(StatusCode::OK, encode_json(&answer))
+                match version {
+                    Version::One => json_answer(StatusCode::OK, &v1::settle_response(&answer)),
+                    Version::Two => json_answer(StatusCode::OK, &answer),
+                }
             }
             Err(refusal) => {
                 self.counters.count("settle", refusal.reason.code());
@@ -208,7 +215,7 @@ impl Shared {
         match self.parts.facilitator.supported().await {
             Ok(supported) => {
                 self.counters.count("supported", "ok");
-                raw_json(StatusCode::OK, encode_json(&supported))
+                json_answer(StatusCode::OK, &supported)
             }
             Err(error) => problem(&unanswered(&error, Reason::UnexpectedVerifyError)),
         }
@@ -231,11 +238,15 @@ impl Shared {
         }
     }
 
-    async fn request(&self, body: Body) -> Result<FacilitatorRequest, Refusal> {
+    async fn request(&self, body: Body) -> Result<Asked, Refusal> {
         let body: Bytes = upload::gather(body, limits::FACILITATOR_REQUEST).await?;
-        let request = FacilitatorRequest::decode(&body)?;
+        let (version, request) = if v1::is_v1(&body, limits::FACILITATOR_REQUEST) {
+            (Version::One, v1::FacilitatorRequest::decode(&body)?.to_v2()?)
+        } else {
+            (Version::Two, FacilitatorRequest::decode(&body)?)
+        };
         self.parts.door.admits_payee(&request)?;
-        Ok(request)
+        Ok(Asked { version, request })
     }
 
     fn allow_origin(&self, parts: &Parts, response: &mut Response<Body>) {
@@ -249,6 +260,19 @@ impl Shared {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         }
     }
+}
+
+/// A payment to look at, in the words of version 2, and the version it was sent in.
+struct Asked {
+    version: Version,
+    request: FacilitatorRequest,
+}
+
+/// The version in which the answer is written.
+#[derive(Clone, Copy)]
+enum Version {
+    One,
+    Two,
 }
 
 /// No answer, as the caller sees it. Details of ours stay in the log.
@@ -281,6 +305,8 @@ fn problem(refusal: &Refusal) -> Response<Body> {
 /// The one map of the gate, but for what here is about the caller and not about a payment.
 fn status_of(reason: Reason) -> StatusCode {
     match status::status(reason, Dress::X402) {
+        // The payment itself is refused, and that is an answer.
+        _ if matches!(reason, Reason::UnsupportedScheme | Reason::UnsupportedNetwork) => StatusCode::OK,
         StatusCode::PAYMENT_REQUIRED => StatusCode::FORBIDDEN,
         code => code,
     }
@@ -309,11 +335,7 @@ fn not_allowed(methods: &'static str) -> Response<Body> {
 }
 
 fn json_answer(status: StatusCode, value: &impl Serialize) -> Response<Body> {
-    raw_json(status, encode_json(value))
-}
-
-fn raw_json(status: StatusCode, body: String) -> Response<Body> {
-    typed(status, "application/json", body)
+    typed(status, "application/json", encode_json(value))
 }
 
 fn text(status: StatusCode, body: String) -> Response<Body> {

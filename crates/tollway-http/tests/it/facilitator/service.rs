@@ -56,6 +56,27 @@ async fn verifies_settles_and_tells_what_it_supports() {
 }
 
 #[tokio::test]
+async fn version_1_is_answered_in_version_1() {
+    let url = serving(Arc::new(Scripted::default()), keyed(100, None)).await;
+    let old = |signature: &str| {
+        json!({"x402Version": 1,
+            "paymentPayload": {"x402Version": 1, "scheme": "exact", "network": "base-sepolia",
+                "payload": {"signature": signature}},
+            "paymentRequirements": {"scheme": "exact", "network": "base-sepolia", "maxAmountRequired": "1000",
+                "resource": "https://shop.example/a", "description": "", "mimeType": "", "payTo": PAYEE,
+                "maxTimeoutSeconds": 60, "asset": "0x036CbD53842c5426634e7929541eC2318f3dCF7e"}})
+    };
+    let (_, answer) = read(post(&url, "verify", old("0xbad")).await).await;
+    assert_eq!(answer["invalidReason"], "invalid_exact_evm_signature");
+    let (_, answer) = read(post(&url, "settle", old("0x01")).await).await;
+    assert_eq!(answer, json!({"success": true, "transaction": HASH, "network": "base-sepolia"}));
+    let mut elsewhere = old("0x01");
+    elsewhere["paymentPayload"]["network"] = json!("base");
+    let (status, answer) = read(post(&url, "verify", elsewhere).await).await;
+    assert_eq!((status, &answer["invalidReason"]), (StatusCode::OK, &json!("invalid_network")));
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_a_no_with_status_400() {
     let url = serving(Arc::new(Scripted::default()), keyed(100, None)).await;
     for wrong in ["", "[]", "{}", "{\"x402Version\":2}", "{\"x402Version\":2,\"x402Version\":2}", "nonsense"] {
