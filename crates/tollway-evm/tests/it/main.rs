@@ -2,4 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod fake;
+mod permit2;
 mod signed;
+mod stage;
+mod verify;
