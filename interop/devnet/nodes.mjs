@@ -19,8 +19,8 @@ export async function ours() {
 export async function theirs() {
   const genesis = scratch("genesis.json");
   writeFileSync(genesis, run("devnet", "--print-genesis"));
-  const words = [anvil, "--port", "0", "--init", genesis, "--hardfork", "osaka", "--accounts", "1", "--no-storage-caching"];
-  const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
+  const words = ["--port", "0", "--init", genesis, "--hardfork", "osaka", "--accounts", "1"];
+  const child = spawn(anvil, words, { stdio: ["ignore", "pipe", "inherit"] });
   children.add(child);
   const url = await listening(child);
   const gone = new Promise((resolve) => child.once("exit", resolve));

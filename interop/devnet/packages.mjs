@@ -18,5 +18,6 @@ if (!existsSync(join(folder, "node_modules/ethers/package.json"))) {
 /** A module of theirs. */
 export const theirs = createRequire(join(folder, "index.js"));
 
-/** The script that runs anvil. */
-export const anvil = join(folder, "node_modules/@foundry-rs/anvil/bin.mjs");
+/** Anvil itself: the package's own script would outlive a kill as a second process. */
+const machine = `${process.platform}-${process.arch === "x64" ? "amd64" : process.arch}`;
+export const anvil = theirs.resolve(`@foundry-rs/anvil-${machine}/bin/anvil`);

@@ -8,7 +8,7 @@ const { privateKeyToAccount } = theirs("viem/accounts");
 const { baseSepolia } = theirs("viem/chains");
 
 const FEES = { maxFeePerGas: 5_000_000_000n, maxPriorityFeePerGas: 1_000_000_000n };
-const DELEGATE = "0x7011AAAA00000000000000000000000000007702";
+const DELEGATE = "0x7011aaaA00000000000000000000000000007702";
 
 /** Runs everything on the node at `url`; `note(step, value)` is told what came of it. */
 export async function flows(url, keys, note) {
