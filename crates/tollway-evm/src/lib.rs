@@ -1,2 +1,4 @@
 //! Payments on EVM chains: the `exact` scheme of x402 for buyers, sellers and facilitators, and
 //! settlement that holds.
+
+pub mod chain;
