@@ -2,3 +2,4 @@
 //! settlement that holds.
 
 pub mod chain;
+pub mod settle;

@@ -163,11 +163,7 @@ fn attempt(connection: &Connection, attempt: &Attempt, now: u64) -> Result<(), B
     Ok(())
 }
 
-fn outcomes(
-    connection: &Connection,
-    outcomes: &[(PaymentId, SettlementOutcome)],
-    now: u64,
-) -> Result<(), BooksError> {
+fn outcomes(connection: &Connection, outcomes: &[(PaymentId, SettlementOutcome)], now: u64) -> Result<(), BooksError> {
     let mut changes: Vec<(PaymentId, SettlementState)> = Vec::with_capacity(outcomes.len());
     for (id, outcome) in outcomes {
         let earlier = changes.iter().rev().find(|(other, _)| other == id);

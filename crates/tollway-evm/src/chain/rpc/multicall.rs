@@ -27,10 +27,8 @@ const CALL_GAS: u64 = 8_000;
 
 /// The call of `aggregate3` that makes all these calls, each of which may fail.
 pub(crate) fn encode<'a>(calls: impl IntoIterator<Item = (Address, &'a Bytes)>) -> Bytes {
-    let calls = calls
-        .into_iter()
-        .map(|(target, data)| Call3 { target, allowFailure: true, callData: data.clone() })
-        .collect();
+    let calls =
+        calls.into_iter().map(|(target, data)| Call3 { target, allowFailure: true, callData: data.clone() }).collect();
     aggregate3Call { calls }.abi_encode().into()
 }
 

@@ -1,0 +1,121 @@
+//! Transactions: what carries which orders, how much gas it may use, and its bytes.
+
+use alloy_consensus::transaction::RlpEcdsaDecodableTx;
+use alloy_consensus::{SignableTransaction, TxEip1559};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+
+use super::fees::Quote;
+use super::key::SettlementKey;
+use super::order::{Order, Step};
+use crate::chain::rpc::{MULTICALL3, multicall_data};
+
+/// What any transaction costs.
+const BASE_GAS: u64 = 21_000;
+/// What a byte of calldata costs at most: the floor of EIP-7623.
+const BYTE_GAS: u64 = 40;
+/// What Multicall3 uses by itself, and for each call.
+const MULTICALL_GAS: u64 = 30_000;
+const MULTICALL_CALL_GAS: u64 = 8_000;
+/// Least type byte of an EIP-1559 transaction's bytes.
+const TYPE: u8 = 2;
+
+/// A signed transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Signed {
+    pub(super) raw: Vec<u8>,
+    pub(super) hash: B256,
+}
+
+/// The content of a transaction, without its account nonce and fees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) to: Address,
+    pub(super) data: Bytes,
+    pub(super) gas: u64,
+}
+
+impl Content {
+    /// One call stands by itself; several go through Multicall3, where each may fail.
+    pub(super) fn of(orders: &[Order]) -> Self {
+        let steps: Vec<&Step> = orders.iter().flat_map(|order| &order.steps).collect();
+        if let [step] = steps.as_slice() {
+            let gas = step.gas.saturating_add(intrinsic(&step.data));
+            return Self { to: step.to, data: step.data.clone(), gas };
+        }
+        let data = multicall_data(steps.iter().map(|step| (step.to, &step.data)));
+        let gas = steps.iter().map(|step| shared_gas(step.gas)).fold(MULTICALL_GAS, u64::saturating_add);
+        Self { to: MULTICALL3, gas: gas.saturating_add(intrinsic(&data)), data }
+    }
+
+    /// Nothing, to oneself: only uses up the account nonce.
+    pub(super) fn empty(signer: Address) -> Self {
+        Self { to: signer, data: Bytes::new(), gas: BASE_GAS }
+    }
+
+    /// The content of a transaction that was made before.
+    pub(super) fn of_raw(raw: &[u8]) -> Option<Self> {
+        let (TYPE, mut rest) = raw.split_first().map(|(kind, rest)| (*kind, rest))? else {
+            return None;
+        };
+        let (transaction, _) = TxEip1559::rlp_decode_with_signature(&mut rest).ok()?;
+        let to = transaction.to.to().copied()?;
+        Some(Self { to, data: transaction.input, gas: transaction.gas_limit })
+    }
+
+    pub(super) fn sign(&self, key: &SettlementKey, chain_id: u64, nonce: u64, fees: Quote) -> Signed {
+        let transaction = TxEip1559 {
+            chain_id,
+            nonce,
+            gas_limit: self.gas,
+            max_fee_per_gas: fees.max_fee,
+            max_priority_fee_per_gas: fees.tip.min(fees.max_fee),
+            to: TxKind::Call(self.to),
+            value: U256::ZERO,
+            access_list: Default::default(),
+            input: self.data.clone(),
+        };
+        let signature = key.sign(transaction.signature_hash());
+        let signed = transaction.into_signed(signature);
+        Signed { raw: signed.encoded_2718(), hash: *signed.hash() }
+    }
+}
+
+/// Gas that an order adds to a shared transaction, for the bound on its size.
+pub(super) fn gas_in_batch(order: &Order) -> u64 {
+    let step = |step: &Step| shared_gas(step.gas).saturating_add(BYTE_GAS * length(&step.data).saturating_add(256));
+    order.steps.iter().map(step).fold(0, u64::saturating_add)
+}
+
+/// A call is given at most 63 of 64 parts of what is left (EIP-150).
+fn shared_gas(gas: u64) -> u64 {
+    gas.saturating_add(gas / 63).saturating_add(MULTICALL_CALL_GAS)
+}
+
+fn intrinsic(data: &Bytes) -> u64 {
+    BASE_GAS.saturating_add(BYTE_GAS.saturating_mul(length(data)))
+}
+
+fn length(data: &Bytes) -> u64 {
+    u64::try_from(data.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_signed_reads_back() {
+        let key = SettlementKey::from_bytes(&[7; 32]).unwrap();
+        let content = Content { to: MULTICALL3, data: vec![1, 2, 3].into(), gas: 99_000 };
+        let fees = Quote { max_fee: 1_000, tip: 2_000 };
+        let signed = content.sign(&key, 84_532, 5, fees);
+        assert_eq!(alloy_primitives::keccak256(&signed.raw), signed.hash);
+        assert_eq!(Content::of_raw(&signed.raw), Some(content.clone()));
+        assert_eq!(content.sign(&key, 84_532, 5, fees), signed);
+        assert_ne!(content.sign(&key, 84_532, 6, fees).hash, signed.hash);
+        for length in 0..signed.raw.len() {
+            assert_eq!(Content::of_raw(&signed.raw[..length]), None);
+        }
+    }
+}
