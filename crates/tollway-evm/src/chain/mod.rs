@@ -1,4 +1,4 @@
-//! What is asked of an EVM chain, and the client that asks it.
+//! What this crate asks of a chain. Verification asks through [`ChainReader`] and nothing else.
 
 use alloy_primitives::{Address, Bytes};
 use async_trait::async_trait;
@@ -10,56 +10,56 @@ pub mod rpc;
 pub trait ChainReader: Send + Sync {
     /// Runs calls together at the latest block; each has its own outcome. At most 256.
     async fn calls(&self, calls: Vec<Call>) -> Result<Vec<CallOutcome>, ChainError>;
-    /// The code at an address, empty if there is none.
+    /// The code at an address; empty where there is none.
     async fn code(&self, address: Address) -> Result<Bytes, ChainError>;
 }
 
-/// A call that changes nothing.
+/// One call that changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// The contract that is called.
+    /// The contract.
     pub to: Address,
     /// Selector and arguments.
     pub data: Bytes,
-    /// Most gas it may use.
+    /// How much gas it may burn.
     pub gas: u64,
 }
 
 /// How a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// It returned this.
+    /// It returned these bytes. An address without code returns none.
     Returned(Bytes),
-    /// It reverted, with this data.
+    /// It reverted with these bytes, or ran out of its gas.
     Reverted(Bytes),
 }
 
-/// Why a chain gave no answer, or a refusal.
+/// Why there was no answer. None of these says anything about a payment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
-    /// No connection, or the endpoint is too busy.
-    #[error("the chain cannot be reached: {detail}")]
+    /// The node could not be reached.
+    #[error("the node cannot be reached: {detail}")]
     Unreachable {
         /// For the log.
         detail: String,
     },
-    /// No answer in the window.
-    #[error("the chain did not answer in time")]
+    /// It did not answer within its window.
+    #[error("the node did not answer in time")]
     Timeout,
-    /// An answer that cannot be used.
-    #[error("the chain's answer cannot be used: {detail}")]
+    /// It answered with something that is no answer.
+    #[error("the node's answer cannot be read: {detail}")]
     Malformed {
         /// For the log.
         detail: String,
     },
-    /// The endpoint refuses.
-    #[error("the chain refuses ({code}): {message}")]
+    /// It answered with an error of its own.
+    #[error("the node refused: {message} ({code})")]
     Rejected {
-        /// JSON-RPC error code.
+        /// The JSON-RPC code.
         code: i64,
-        /// As the endpoint worded it.
+        /// The node's words, for the log.
         message: String,
-        /// What a revert returned.
+        /// What the node attached, such as revert data.
         data: Option<Bytes>,
     },
 }

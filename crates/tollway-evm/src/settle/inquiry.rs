@@ -1,20 +1,18 @@
 //! Asking the chain what became of an authorization, when our own transaction does not say it.
 
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{B256, U256};
 use alloy_sol_types::{SolCall, sol};
 
 use super::order::{Authorization, Order};
 use super::outcome::{self, AUTHORIZATION_USED, Reading, TRANSFER};
+use crate::abi::{PERMIT2, Token};
 use crate::chain::rpc::{LogFilter, Rpc};
 use crate::chain::{Call, CallOutcome, ChainError, ChainReader};
 
 sol! {
-    function authorizationState(address authorizer, bytes32 nonce) external view returns (bool);
     function nonceBitmap(address owner, uint256 word) external view returns (uint256);
 }
 
-/// Permit2, at the same address on every chain.
-const PERMIT2: Address = alloy_primitives::address!("000000000022D473030F116dDEE9F6B43aC78BA3");
 /// Gas for reading one nonce: far more than any asset's storage costs.
 const READ_GAS: u64 = 200_000;
 /// So many blocks before our own first attempt somebody else's may have come.
@@ -77,7 +75,7 @@ pub(super) async fn would_succeed(rpc: &Rpc, order: &Order) -> Result<bool, Chai
 async fn is_used(rpc: &Rpc, order: &Order) -> Result<bool, ChainError> {
     let (to, data, bit) = match order.authorization {
         Authorization::Eip3009(nonce) => {
-            (order.asset, authorizationStateCall { authorizer: order.payer, nonce }.abi_encode(), 0)
+            (order.asset, Token::authorizationStateCall { authorizer: order.payer, nonce }.abi_encode(), 0)
         }
         Authorization::Permit2(nonce) => {
             let word: U256 = nonce >> 8;

@@ -20,13 +20,13 @@ use tollway_protocol::Network;
 
 use crate::chain::ChainError;
 use crate::chain::rpc::Rpc;
+use crate::client::Signer;
 
 mod dispatch;
 mod fees;
 mod flights;
 mod heads;
 mod inquiry;
-mod key;
 mod lane;
 mod order;
 mod outcome;
@@ -36,7 +36,6 @@ pub(crate) mod testing;
 mod transaction;
 
 pub use fees::{FeePolicy, Quote, TooDear};
-pub use key::{KeyError, SettlementKey};
 pub use order::{Authorization, Order, Step};
 
 use flights::{Boarding, Flights, Progress};
@@ -236,10 +235,10 @@ impl Settler {
     pub async fn start(
         network: Network,
         ports: SettlePorts,
-        keys: Vec<SettlementKey>,
+        keys: Vec<Arc<dyn Signer>>,
         config: SettleConfig,
     ) -> Result<Self, StartError> {
-        let signers: Vec<_> = keys.iter().map(SettlementKey::address).collect();
+        let signers: Vec<_> = keys.iter().map(|key| key.address()).collect();
         let (tips, tip) = watch::channel(Tip::default());
         let wake = Arc::new(Notify::new());
         let context = Arc::new(Context {

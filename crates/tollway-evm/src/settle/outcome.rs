@@ -1,16 +1,15 @@
 //! What a block says about an order: never the transaction's status alone, always its own events.
 
-use alloy_primitives::{Address, B256, U256, address, b256};
+use alloy_primitives::{B256, U256, b256};
 
 use super::order::{Authorization, Order};
+use crate::abi::EXACT_PROXY;
 use crate::chain::rpc::{Log, Receipt};
 
 /// `Transfer(address,address,uint256)` of ERC-20.
 pub(super) const TRANSFER: B256 = b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
 /// `AuthorizationUsed(address,bytes32)` of EIP-3009.
 pub(super) const AUTHORIZATION_USED: B256 = b256!("98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5");
-/// The exact proxy of Permit2.
-pub(super) const EXACT_PROXY: Address = address!("402085c248EeA27D92E8b30b2C58ed07f9E20001");
 
 /// What the events of a transaction say about an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +69,7 @@ fn is_transfer(log: &Log, order: &Order) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use alloy_primitives::{Bytes, keccak256};
+    use alloy_primitives::{Address, Bytes, keccak256};
     use tollway_ledger::{Hash, PaymentId};
     use tollway_protocol::Amount;
 

@@ -3,12 +3,13 @@
 use alloy_consensus::transaction::RlpEcdsaDecodableTx;
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 
 use super::fees::Quote;
-use super::key::SettlementKey;
 use super::order::{Order, Step};
-use crate::chain::rpc::{MULTICALL3, multicall_data};
+use crate::abi::MULTICALL3;
+use crate::chain::rpc::multicall_data;
+use crate::client::{SignError, Signer};
 
 /// What any transaction costs.
 const BASE_GAS: u64 = 21_000;
@@ -63,7 +64,17 @@ impl Content {
         Some(Self { to, data: transaction.input, gas: transaction.gas_limit })
     }
 
-    pub(super) fn sign(&self, key: &SettlementKey, chain_id: u64, nonce: u64, fees: Quote) -> Signed {
+    /// Its bytes with an account nonce and fees.
+    ///
+    /// # Errors
+    /// [`SignError`] if the key's holder does not sign.
+    pub(super) async fn sign(
+        &self,
+        signer: &dyn Signer,
+        chain_id: u64,
+        nonce: u64,
+        fees: Quote,
+    ) -> Result<Signed, SignError> {
         let transaction = TxEip1559 {
             chain_id,
             nonce,
@@ -75,9 +86,10 @@ impl Content {
             access_list: Default::default(),
             input: self.data.clone(),
         };
-        let signature = key.sign(transaction.signature_hash());
-        let signed = transaction.into_signed(signature);
-        Signed { raw: signed.encoded_2718(), hash: *signed.hash() }
+        let signature = signer.sign_digest(transaction.signature_hash()).await?;
+        let (r, s) = (signature.r().into(), signature.s().into());
+        let signed = transaction.into_signed(Signature::new(r, s, signature.v() == 28));
+        Ok(Signed { raw: signed.encoded_2718(), hash: *signed.hash() })
     }
 }
 
@@ -102,18 +114,21 @@ fn length(data: &Bytes) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use zeroize::Zeroizing;
 
-    #[test]
-    fn what_was_signed_reads_back() {
-        let key = SettlementKey::from_bytes(&[7; 32]).unwrap();
+    use super::*;
+    use crate::client::LocalSigner;
+
+    #[tokio::test]
+    async fn what_was_signed_reads_back() {
+        let key = LocalSigner::new(Zeroizing::new([7; 32])).unwrap();
         let content = Content { to: MULTICALL3, data: vec![1, 2, 3].into(), gas: 99_000 };
         let fees = Quote { max_fee: 1_000, tip: 2_000 };
-        let signed = content.sign(&key, 84_532, 5, fees);
+        let signed = content.sign(&key, 84_532, 5, fees).await.unwrap();
         assert_eq!(alloy_primitives::keccak256(&signed.raw), signed.hash);
         assert_eq!(Content::of_raw(&signed.raw), Some(content.clone()));
-        assert_eq!(content.sign(&key, 84_532, 5, fees), signed);
-        assert_ne!(content.sign(&key, 84_532, 6, fees).hash, signed.hash);
+        assert_eq!(content.sign(&key, 84_532, 5, fees).await.unwrap(), signed);
+        assert_ne!(content.sign(&key, 84_532, 6, fees).await.unwrap().hash, signed.hash);
         for length in 0..signed.raw.len() {
             assert_eq!(Content::of_raw(&signed.raw[..length]), None);
         }

@@ -166,19 +166,21 @@ impl Endpoint {
 impl Pace {
     /// Waits for a turn, or refuses at once if it would come too late.
     async fn turn(&self) -> Result<(), ChainError> {
-        let starts = {
-            let mut next = self.next.lock();
-            let now = Instant::now();
-            let earliest = now.checked_sub(self.burst).unwrap_or(now);
-            let starts = next.map_or(earliest, |next| next.max(earliest));
-            if starts > now + self.wait {
-                return Err(unreachable("its rate is used up"));
-            }
-            *next = Some(starts + self.interval);
-            starts
-        };
+        let starts = self.reserve(Instant::now())?;
         tokio::time::sleep_until(starts).await;
         Ok(())
+    }
+
+    /// When a call that comes now may start.
+    fn reserve(&self, now: Instant) -> Result<Instant, ChainError> {
+        let mut next = self.next.lock();
+        let earliest = now.checked_sub(self.burst).unwrap_or(now);
+        let starts = next.map_or(earliest, |next| next.max(earliest));
+        if starts > now + self.wait {
+            return Err(unreachable("its rate is used up"));
+        }
+        *next = Some(starts + self.interval);
+        Ok(starts)
     }
 }
 
@@ -199,23 +201,22 @@ fn failure(error: &reqwest::Error) -> ChainError {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_rate_lets_a_burst_through_then_paces_then_refuses() {
+    #[test]
+    fn a_rate_lets_a_burst_through_then_paces_then_refuses() {
         let pace = Pace {
             interval: Duration::from_millis(100),
             burst: Duration::from_secs(1),
             wait: Duration::from_millis(250),
             next: Mutex::new(None),
         };
-        tokio::time::advance(Duration::from_secs(5)).await;
-        let start = Instant::now();
+        let now = Instant::now() + Duration::from_secs(5);
         for _ in 0..11 {
-            pace.turn().await.unwrap();
+            assert!(pace.reserve(now).unwrap() <= now);
         }
-        assert_eq!(Instant::now(), start);
-        pace.turn().await.unwrap();
-        assert_eq!(Instant::now() - start, Duration::from_millis(100));
-        *pace.next.lock() = Some(Instant::now() + Duration::from_secs(1));
-        assert!(matches!(pace.turn().await, Err(ChainError::Unreachable { .. })));
+        for later in [100, 200] {
+            assert_eq!(pace.reserve(now).unwrap(), now + Duration::from_millis(later));
+        }
+        assert!(matches!(pace.reserve(now), Err(ChainError::Unreachable { .. })));
+        assert_eq!(pace.reserve(now + Duration::from_millis(100)).unwrap(), now + Duration::from_millis(300));
     }
 }

@@ -12,8 +12,9 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, OnceCell, oneshot};
 
-use super::multicall::{self, MULTICALL3};
+use super::multicall;
 use super::{Call, CallOutcome, ChainError, Rpc, answer};
+use crate::abi::MULTICALL3;
 
 /// Most calls in one `eth_call`.
 const CALLS_MAX: usize = 256;
@@ -182,7 +183,7 @@ impl Gathering {
         let full = waiting + calls.len() > CALLS_MAX;
         let (reply, answer) = oneshot::channel();
         if full {
-            // The batch that waits is large enough: its leader is woken, and this one waits apart.
+            // The batch that waits is large enough.
             state.under_way += 1;
             drop(state);
             return Turn::Alone(calls);

@@ -22,7 +22,6 @@ mod read;
 
 pub use answer::{FeeHistory, Head, Log, Receipt};
 pub use broadcast::{Broadcast, BroadcastRefusal};
-pub use multicall::MULTICALL3;
 pub(crate) use multicall::encode as multicall_data;
 pub use read::LogFilter;
 

@@ -1,25 +1,10 @@
 //! Several calls in one: Multicall3's `aggregate3`, deployed at the same address on every chain.
 
-use alloy_primitives::{Address, Bytes, address};
-use alloy_sol_types::{SolCall, sol};
+use alloy_primitives::{Address, Bytes};
+use alloy_sol_types::SolCall;
 
 use super::{Call, CallOutcome, ChainError};
-
-/// Multicall3.
-pub const MULTICALL3: Address = address!("cA11bde05977b3631167028862bE2a173976CA11");
-
-sol! {
-    struct Call3 {
-        address target;
-        bool allowFailure;
-        bytes callData;
-    }
-    struct Result3 {
-        bool success;
-        bytes returnData;
-    }
-    function aggregate3(Call3[] calldata calls) external payable returns (Result3[] memory returnData);
-}
+use crate::abi::Multicall::{Call3, Result as Result3, aggregate3Call};
 
 /// Gas that Multicall3 itself uses, and for each of its calls.
 const BASE_GAS: u64 = 50_000;

@@ -16,10 +16,10 @@ use super::dispatch::Load;
 use super::fees::Quote;
 use super::flights::{Boarding, Progress};
 use super::heads::Tip;
-use super::key::SettlementKey;
 use super::order::Order;
 use super::{Context, LaneState, StartError};
 use crate::chain::ChainError;
+use crate::client::{SignError, Signer};
 
 mod decide;
 mod pool;
@@ -28,7 +28,7 @@ mod send;
 pub(super) struct Lane {
     context: Arc<Context>,
     index: usize,
-    key: SettlementKey,
+    key: Arc<dyn Signer>,
     /// Back to the dispatcher.
     orders: mpsc::Sender<PaymentId>,
     /// The account nonce to use next, if none is vacated.
@@ -82,6 +82,8 @@ enum Trouble {
     Chain(#[from] ChainError),
     #[error(transparent)]
     Books(#[from] BooksError),
+    #[error(transparent)]
+    Sign(#[from] SignError),
 }
 
 impl Slot {
@@ -100,7 +102,7 @@ impl Lane {
     pub(super) async fn open(
         context: Arc<Context>,
         index: usize,
-        key: SettlementKey,
+        key: Arc<dyn Signer>,
         orders: mpsc::Sender<PaymentId>,
     ) -> Result<Self, StartError> {
         let address = key.address();

@@ -83,7 +83,7 @@ impl Lane {
         match self.attempt(nonce, &content, fees, claims).await {
             Ok(()) => true,
             Err(error) => {
-                tracing::error!(%error, "the books do not answer");
+                tracing::error!(%error, "no dearer transaction can be made now");
                 false
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
-use tollway_ledger::{Attempt, BooksError, PaymentId, SettlementOutcome, SettlementState};
+use tollway_ledger::{Attempt, PaymentId, SettlementOutcome, SettlementState};
 
 use super::super::dispatch::Load;
 use super::super::fees::{Quote, TooDear};
@@ -12,35 +12,23 @@ use super::super::flights::Progress;
 use super::super::order::{Authorization, Order};
 use super::super::transaction::Content;
 use super::super::{LEAST_LEFT, reasons};
-use super::{Lane, Market, Slot};
+use super::{Lane, Market, Slot, Trouble};
 use crate::chain::ChainError;
 use crate::chain::rpc::{Broadcast, BroadcastRefusal};
 
 /// Why no transaction was made.
 enum Hindrance {
-    /// For now: the chain or the books do not answer.
+    /// For now: chain, books or key do not answer.
     Wait,
     /// Gas costs more than is paid.
     Dear(String),
 }
 
-impl From<ChainError> for Hindrance {
-    fn from(error: ChainError) -> Self {
-        tracing::warn!(%error, "no transaction can be made: the chain does not answer");
+impl<E: Into<Trouble>> From<E> for Hindrance {
+    fn from(error: E) -> Self {
+        let trouble: Trouble = error.into();
+        tracing::warn!(%trouble, "no transaction can be made now");
         Self::Wait
-    }
-}
-
-impl From<BooksError> for Hindrance {
-    fn from(error: BooksError) -> Self {
-        tracing::error!(%error, "no transaction can be made: the books do not answer");
-        Self::Wait
-    }
-}
-
-impl From<TooDear> for Hindrance {
-    fn from(error: TooDear) -> Self {
-        Self::Dear(error.to_string())
     }
 }
 
@@ -108,8 +96,8 @@ impl Lane {
         content: &Content,
         fees: Quote,
         claims: Vec<PaymentId>,
-    ) -> Result<(), BooksError> {
-        let signed = content.sign(&self.key, self.context.rpc.chain_id(), nonce, fees);
+    ) -> Result<(), Trouble> {
+        let signed = content.sign(&*self.key, self.context.rpc.chain_id(), nonce, fees).await?;
         let attempt = Attempt {
             network: self.context.network.clone(),
             signer: self.key.address().into_array(),
@@ -151,7 +139,8 @@ impl Lane {
     }
 
     async fn make(&mut self, orders: &[Arc<Order>]) -> Result<u64, Hindrance> {
-        let quote = self.market().await??.quote;
+        let market = self.market().await?.map_err(|dear| Hindrance::Dear(dear.to_string()))?;
+        let quote = market.quote;
         let owned: Vec<Order> = orders.iter().map(|order| (**order).clone()).collect();
         let content = Content::of(&owned);
         self.within_budget(&content, quote).await?;

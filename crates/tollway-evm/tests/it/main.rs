@@ -1,0 +1,5 @@
+//! Exact payments from signing to verification, against published words and a real chain.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod signed;
