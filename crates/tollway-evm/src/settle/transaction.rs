@@ -13,11 +13,14 @@ use crate::client::{SignError, Signer};
 
 /// What any transaction costs.
 const BASE_GAS: u64 = 21_000;
-/// What a byte of calldata costs at most: the floor of EIP-7623.
-const BYTE_GAS: u64 = 40;
+/// What a byte of calldata costs at most, and at least in all (EIP-7623).
+const BYTE_GAS: u64 = 16;
+const BYTE_FLOOR_GAS: u64 = 40;
 /// What Multicall3 uses by itself, and for each call.
 const MULTICALL_GAS: u64 = 30_000;
 const MULTICALL_CALL_GAS: u64 = 8_000;
+/// Bytes that it adds to the data of each.
+const CALL_BYTES: u64 = 192;
 /// Least type byte of an EIP-1559 transaction's bytes.
 const TYPE: u8 = 2;
 
@@ -41,12 +44,12 @@ impl Content {
     pub(super) fn of(orders: &[Order]) -> Self {
         let steps: Vec<&Step> = orders.iter().flat_map(|order| &order.steps).collect();
         if let [step] = steps.as_slice() {
-            let gas = step.gas.saturating_add(intrinsic(&step.data));
-            return Self { to: step.to, data: step.data.clone(), gas };
+            return Self { to: step.to, data: step.data.clone(), gas: with_data(step.gas, &step.data) };
         }
         let data = multicall_data(steps.iter().map(|step| (step.to, &step.data)));
-        let gas = steps.iter().map(|step| shared_gas(step.gas)).fold(MULTICALL_GAS, u64::saturating_add);
-        Self { to: MULTICALL3, gas: gas.saturating_add(intrinsic(&data)), data }
+        let shares = |order: &Order| share(order, orders.len() > 1);
+        let gas = orders.iter().map(shares).fold(MULTICALL_GAS, u64::saturating_add);
+        Self { to: MULTICALL3, gas: with_data(gas, &data), data }
     }
 
     /// Nothing, to oneself: only uses up the account nonce.
@@ -95,17 +98,26 @@ impl Content {
 
 /// Gas that an order adds to a shared transaction, for the bound on its size.
 pub(super) fn gas_in_batch(order: &Order) -> u64 {
-    let step = |step: &Step| shared_gas(step.gas).saturating_add(BYTE_GAS * length(&step.data).saturating_add(256));
-    order.steps.iter().map(step).fold(0, u64::saturating_add)
+    let bytes: u64 = order.steps.iter().map(|step| length(&step.data).saturating_add(CALL_BYTES)).sum();
+    share(order, true).saturating_add(bytes.saturating_mul(BYTE_GAS))
 }
 
-/// A call is given at most 63 of 64 parts of what is left (EIP-150).
-fn shared_gas(gas: u64) -> u64 {
-    gas.saturating_add(gas / 63).saturating_add(MULTICALL_CALL_GAS)
+/// Gas that the calls of an order may use. Bounds are half as much again as honest calls take; in
+/// company that reserve is left out, for what one does not use is there for the others.
+fn share(order: &Order, in_company: bool) -> u64 {
+    let gas = |step: &Step| {
+        let gas = if in_company { step.gas / 3 * 2 } else { step.gas };
+        // A call is given at most 63 of 64 parts of what is left (EIP-150).
+        gas.saturating_add(gas / 63).saturating_add(MULTICALL_CALL_GAS)
+    };
+    order.steps.iter().map(gas).fold(0, u64::saturating_add)
 }
 
-fn intrinsic(data: &Bytes) -> u64 {
-    BASE_GAS.saturating_add(BYTE_GAS.saturating_mul(length(data)))
+/// What a transaction needs besides the gas of its calls.
+fn with_data(gas: u64, data: &Bytes) -> u64 {
+    let bytes = length(data);
+    let usual = gas.saturating_add(bytes.saturating_mul(BYTE_GAS));
+    BASE_GAS.saturating_add(usual.max(bytes.saturating_mul(BYTE_FLOOR_GAS)))
 }
 
 fn length(data: &Bytes) -> u64 {
