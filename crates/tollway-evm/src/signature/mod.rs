@@ -9,6 +9,7 @@ mod ecdsa;
 
 use alloy_primitives::{Address, Bytes};
 
+pub(crate) use contract::CHECK_GAS;
 pub use contract::{ContractProof, Counterfactual};
 pub(crate) use ecdsa::address_of;
 pub use ecdsa::{EoaProof, EoaSignature};
