@@ -13,7 +13,7 @@ use tollway_signatures::{PrivateKey, jws};
 use tollway_store::SqliteBooks;
 
 use super::agents::agent_id;
-use super::{KnownKeys, buyer_lines, ledger_audit, ledger_csv, now, say, say_json, seller_lines};
+use super::{KnownKeys, buyer_lines, ledger_audit, ledger_csv, ledger_paid, now, say, say_json, seller_lines};
 use crate::cli::{Format, LedgerArgs, LedgerCommand};
 use crate::compose::open_books;
 use crate::config::Config;
@@ -29,6 +29,7 @@ pub(crate) async fn run(args: LedgerArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         LedgerCommand::Close { period, now } => close(path, period.as_deref(), now, json).await,
         LedgerCommand::Statement { agent, period, lines } => statement(path, agent, period, lines, json).await,
+        LedgerCommand::Paid(paid) => ledger_paid::run(path, paid, json).await,
         LedgerCommand::Export { format, out } => export(path, format, out.as_deref(), json).await,
         LedgerCommand::Verify { export, keys } => {
             let (bytes, known) = match export {
@@ -136,7 +137,9 @@ async fn statement(
             print_lines(&books, statement).await?;
         }
     } else if json {
-        say_json(&statements.iter().map(|s| json!({"statement": s, "jws": s.jws})).collect::<Vec<_>>())?;
+        say_json(
+            &statements.iter().map(|s| json!({"statement": s, "jws": s.jws, "paid": s.paid})).collect::<Vec<_>>(),
+        )?;
     } else {
         statement_table(&statements);
     }
@@ -158,11 +161,12 @@ pub(crate) fn statement_table(statements: &[Statement]) {
         say("no bills");
         return;
     }
-    say(format_args!("{:<11} {:<44} {:>8} {:>14} {:>12}", "period", "agent", "lines", "total", "payable"));
+    say(format_args!("{:<11} {:<44} {:>8} {:>14} {:>12}  paid", "period", "agent", "lines", "total", "payable"));
     for statement in statements {
         let total = tollway_protocol::Amount::new(u128::try_from(statement.total.get()).unwrap_or_default());
+        let paid = statement.paid.as_ref().map_or("-".to_owned(), |paid| format!("{} {}", paid.rail, paid.reference));
         say(format_args!(
-            "{:<11} {:<44} {:>8} {:>14} {:>12}",
+            "{:<11} {:<44} {:>8} {:>14} {:>12}  {paid}",
             statement.period.to_string(),
             statement.agent.as_str(),
             statement.lines,
