@@ -34,7 +34,7 @@ pub enum PaymentFlow {
 }
 
 /// One request and the signed payment for it, ready to be claimed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExactSale {
     /// The payment.
     pub id: PaymentId,
@@ -89,7 +89,7 @@ pub enum ExactState {
 }
 
 /// What the books know of an exact payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExactRecord {
     /// What was claimed.
     pub sale: ExactSale,

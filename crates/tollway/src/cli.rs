@@ -231,9 +231,9 @@ pub(crate) enum LedgerCommand {
         #[arg(long, value_name = "FILE")]
         keys: Vec<PathBuf>,
     },
-    /// One commitment, or the newest entries of the journal.
+    /// One promise or payment, or the newest entries of the journal.
     Show {
-        /// A commitment's id.
+        /// A commitment's or a payment's id.
         id: Option<String>,
         /// How many entries.
         #[arg(long, default_value_t = 20)]

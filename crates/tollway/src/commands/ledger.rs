@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use tollway_ledger::{
-    Books, CheckpointSigner, CloseOutcome, CommitmentId, Entry, Period, Sequence, Statement, StatementFilter, reconcile,
+    Books, CheckpointSigner, CloseOutcome, CommitmentId, Entry, ExactBooks as _, PaymentId, Period, Sequence,
+    Statement, StatementFilter, reconcile,
 };
 use tollway_signatures::{PrivateKey, jws};
 use tollway_store::SqliteBooks;
@@ -241,9 +242,14 @@ async fn show(path: &Path, id: Option<String>, last: u64, json: bool) -> anyhow:
         entries.iter().try_for_each(|entry| show_entry(entry, json))?;
         return Ok(ExitCode::SUCCESS);
     };
-    let id: CommitmentId = id.parse().map_err(|_| anyhow::anyhow!("`{id}` is no commitment id"))?;
-    let Some(recorded) = books.lookup(&id).await? else { bail!("the books do not know {id}") };
-    say_json(&recorded)?;
+    let commitment: CommitmentId = id.parse().map_err(|_| anyhow::anyhow!("`{id}` is no commitment id"))?;
+    if let Some(recorded) = books.lookup(&commitment).await? {
+        say_json(&recorded)?;
+    } else if let Some(record) = books.exact_lookup(&PaymentId::from_bytes(*commitment.as_bytes())).await? {
+        say_json(&record)?;
+    } else {
+        bail!("the books do not know {id}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
