@@ -100,7 +100,8 @@ def check_paid(program, day):
     figures = verify(export, lambda _: None)
     if figures["paid"] != int(bill["payable"]):
         raise Fault(0, f"the export says {figures['paid']} was paid, the bill {bill['payable']}")
-    return f"{figures['paid']} paid, {check_spoiled(export, spoiled_bills)}, {check_own_verify(program, day, export, spoiled_bills)}"
+    found = check_spoiled(export, spoiled_bills)
+    return f"{figures['paid']} paid, {found}; {check_own_verify(program, day, export, spoiled_bills)}"
 
 
 def check_exact(program, folder):

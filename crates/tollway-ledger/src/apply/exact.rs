@@ -126,39 +126,45 @@ fn write(
     outcome: &ExactOutcome,
     now: u64,
 ) -> Result<Posting, RecordsError> {
-    let first = entry(records, row.first)?;
-    let claim: ExactClaimBody<'static> = parse(&first)?;
-    let plain = |kind: EntryKind, reason: Option<&str>, transaction: Option<&str>, sequence| ExactStepBody {
-        at: now,
-        id: row.id,
-        kind,
-        reason: reason.map(|reason| Cow::Owned(clipped(reason).to_owned())),
-        sequence,
-        transaction: transaction.map(|transaction| Cow::Owned(transaction.to_owned())),
-    };
     match outcome {
-        ExactOutcome::Unknown { transaction } => {
-            let kind = EntryKind::ExactUnknown;
-            append(records, kind, Index::Place, now, |sequence| plain(kind, None, transaction.as_deref(), sequence))
-        }
-        ExactOutcome::Failed { reason, transaction } => {
-            let kind = EntryKind::ExactFailed;
-            let transaction = transaction.as_deref();
-            append(records, kind, Index::Place, now, |sequence| plain(kind, Some(reason), transaction, sequence))
-        }
-        ExactOutcome::Released => {
-            let kind = EntryKind::ExactReleased;
-            append(records, kind, Index::Place, now, |sequence| plain(kind, None, None, sequence))
-        }
+        ExactOutcome::Unknown { .. } => write_step(records, row, EntryKind::ExactUnknown, outcome, now),
+        ExactOutcome::Failed { .. } => write_step(records, row, EntryKind::ExactFailed, outcome, now),
+        ExactOutcome::Released => write_step(records, row, EntryKind::ExactReleased, outcome, now),
         ExactOutcome::Settled { transaction, delivery } => {
+            let claim: ExactClaimBody<'static> = parse(&entry(records, row.first)?)?;
             append(records, EntryKind::ExactSettled, Index::Place, now, |sequence| {
                 ExactSettledBody::of(&claim, transaction, delivery, (now, sequence))
             })
         }
-        ExactOutcome::RefundOwed { reason } => append(records, EntryKind::RefundOwed, Index::Place, now, |sequence| {
-            RefundOwedBody::of(&claim, clipped(reason), (now, sequence))
-        }),
+        ExactOutcome::RefundOwed { reason } => {
+            let claim: ExactClaimBody<'static> = parse(&entry(records, row.first)?)?;
+            append(records, EntryKind::RefundOwed, Index::Place, now, |sequence| {
+                RefundOwedBody::of(&claim, clipped(reason), (now, sequence))
+            })
+        }
     }
+}
+
+/// A step that moves nothing.
+fn write_step(
+    records: &mut dyn Records,
+    row: &PaymentRow,
+    kind: EntryKind,
+    outcome: &ExactOutcome,
+    now: u64,
+) -> Result<Posting, RecordsError> {
+    let reason = match outcome {
+        ExactOutcome::Failed { reason, .. } => Some(clipped(reason)),
+        _ => None,
+    };
+    append(records, kind, Index::Place, now, |sequence| ExactStepBody {
+        at: now,
+        id: row.id,
+        kind,
+        reason: reason.map(Cow::Borrowed),
+        sequence,
+        transaction: transaction_of(outcome).map(Cow::Borrowed),
+    })
 }
 
 fn transaction_of(outcome: &ExactOutcome) -> Option<&str> {
