@@ -214,6 +214,8 @@ pub(crate) enum LedgerCommand {
         #[arg(long)]
         lines: bool,
     },
+    /// Record that a bill was paid: its agent's credit is free again. Recording it twice changes nothing.
+    Paid(PaidArgs),
     /// Write the whole journal to a file, or to standard output.
     Export {
         /// JSON lines hold everything and can be verified; CSV holds the sales.
@@ -232,9 +234,9 @@ pub(crate) enum LedgerCommand {
         #[arg(long, value_name = "FILE")]
         keys: Vec<PathBuf>,
     },
-    /// One commitment, or the newest entries of the journal.
+    /// One promise or payment, or the newest entries of the journal.
     Show {
-        /// A commitment's id.
+        /// A commitment's or a payment's id.
         id: Option<String>,
         /// How many entries.
         #[arg(long, default_value_t = 20)]
@@ -249,6 +251,24 @@ pub(crate) enum LedgerCommand {
         #[arg(long)]
         export: Option<PathBuf>,
     },
+}
+
+/// A payment of a bill.
+#[derive(Debug, Args)]
+pub(crate) struct PaidArgs {
+    /// Whose bill.
+    pub(crate) agent: String,
+    /// For which period: a day (2026-11-22) or a month (2026-11).
+    pub(crate) period: String,
+    /// How it was paid: card, bank and the like.
+    #[arg(long)]
+    pub(crate) rail: String,
+    /// What the payment is called there; it pays one bill and no other.
+    #[arg(long)]
+    pub(crate) reference: String,
+    /// What came in, which has to be what the bill asks for; that unless given.
+    #[arg(long, value_parser = usd)]
+    pub(crate) amount: Option<Amount>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -13,6 +13,7 @@ pub(crate) mod keys;
 pub(crate) mod ledger;
 mod ledger_audit;
 mod ledger_csv;
+mod ledger_paid;
 mod metrics;
 pub(crate) mod pages;
 pub(crate) mod pay;
