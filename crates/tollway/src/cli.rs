@@ -2,6 +2,10 @@
 // Its documentation is what --help prints, where a URL in angle brackets would look odd.
 #![allow(rustdoc::bare_urls)]
 
+mod chain;
+
+pub(crate) use chain::{FacilitatorArgs, FacilitatorCommand, FromWalletArgs, PromiserArgs, WalletArgs, WalletCommand};
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -46,6 +50,11 @@ pub(crate) enum Command {
     Statement(StatementArgs),
     /// Keys that sign, and the directory that publishes them.
     Keys(KeysArgs),
+    /// Keys that pay by stablecoin, what they hold, what was signed with them.
+    Wallet(WalletArgs),
+    /// Verify and settle payments on chains for sellers.
+    #[command(args_conflicts_with_subcommands = true)]
+    Facilitator(FacilitatorArgs),
     /// Run an EVM chain with test money and the contracts of x402, for trials.
     Devnet(DevnetArgs),
     /// Print a completion script for a shell.
@@ -373,7 +382,7 @@ pub(crate) struct PayArgs {
     /// What to ask for.
     pub(crate) url: Url,
     #[command(flatten)]
-    pub(crate) buyer: BuyerArgs,
+    pub(crate) promiser: PromiserArgs,
     /// The method; GET unless given, or POST where there is data.
     #[arg(short = 'X', long = "request", value_name = "METHOD")]
     pub(crate) method: Option<http::Method>,
@@ -398,6 +407,8 @@ pub(crate) struct PayArgs {
     pub(crate) budget: Option<Amount>,
     #[command(flatten)]
     pub(crate) purse: PurseArgs,
+    #[command(flatten)]
+    pub(crate) from_wallet: FromWalletArgs,
     /// Print status and receipt as JSON, and the body only where --output says.
     #[arg(long)]
     pub(crate) json: bool,
@@ -417,10 +428,12 @@ pub(crate) struct QuoteArgs {
     /// What to ask about.
     pub(crate) url: Url,
     #[command(flatten)]
-    pub(crate) buyer: BuyerArgs,
+    pub(crate) promiser: PromiserArgs,
     /// The method. A seller that asks no price for it runs the request.
     #[arg(short = 'X', long = "request", value_name = "METHOD", default_value = "GET")]
     pub(crate) method: http::Method,
+    #[command(flatten)]
+    pub(crate) from_wallet: FromWalletArgs,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
