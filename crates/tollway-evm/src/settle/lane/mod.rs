@@ -92,6 +92,12 @@ impl Slot {
         Self { attempts, made: now, given: now, underpriced: false, vacant: false, decided: None, missing: None }
     }
 
+    /// Whether no earlier attempt carries what the newest does.
+    fn newest_is_alone(&self) -> bool {
+        let Some((newest, earlier)) = self.attempts.split_last() else { return false };
+        !earlier.iter().any(|attempt| attempt.claims.iter().any(|id| newest.claims.contains(id)))
+    }
+
     fn made(&self, transaction: B256) -> bool {
         self.attempts.iter().any(|attempt| attempt.transaction == transaction.0)
     }

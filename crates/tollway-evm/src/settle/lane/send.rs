@@ -65,7 +65,7 @@ impl Lane {
         let answer = self.context.rpc.broadcast(&attempt.raw, attempt.transaction.into()).await;
         let Some(slot) = self.slots.get_mut(&nonce) else { return };
         slot.given = Instant::now();
-        let first = slot.attempts.len() == 1;
+        let first = slot.newest_is_alone();
         match answer {
             Broadcast::Accepted => self.state().dry.store(false, Ordering::Relaxed),
             Broadcast::Unknown(error) => {
@@ -198,10 +198,10 @@ impl Lane {
         }
     }
 
-    /// Nobody took the first attempt of a slot: its orders go elsewhere, its nonce is used again.
+    /// Nobody took the newest attempt of a slot: its orders go elsewhere, its nonce is used again.
     async fn vacate(&mut self, nonce: u64, impossible: bool) {
-        let Some(slot) = self.slots.get(&nonce) else { return };
-        let ids: Vec<PaymentId> = slot.attempts.iter().flat_map(|attempt| attempt.claims.clone()).collect();
+        let newest = self.slots.get(&nonce).and_then(|slot| slot.attempts.last());
+        let Some(ids) = newest.map(|newest| newest.claims.clone()) else { return };
         let (mut outcomes, mut again) = (Vec::new(), Vec::new());
         for id in ids {
             let Some(order) = self.context.flights.order(&id) else { continue };
