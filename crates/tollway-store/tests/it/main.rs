@@ -7,3 +7,4 @@ mod deep;
 mod model;
 mod road;
 mod scene;
+mod settlements;
