@@ -45,6 +45,7 @@ fn threat_50_killed_between_every_two_steps_it_pays_once() {
             transaction(&settler.settle(order).await.unwrap());
             assert_eq!(stage.balance(pay_to()).await, U256::from(1_000 * (step + 1)));
             assert_eq!(stage.books.open(&network(), None, 10).await.unwrap(), []);
+            until_closed(&*stage.books, settler.signers()[0].into_array(), || 0).await;
         }
     });
 }
@@ -70,14 +71,16 @@ async fn settle_and_halt(place: &str) {
     let mut place = place.split(' ');
     let (url, path) = (place.next().unwrap(), place.next().unwrap());
     let step: usize = place.next().unwrap().parse().unwrap();
-    let books = Arc::new(Halting { books: open_books(path.into()), left: AtomicUsize::new(step) });
+    let books = Arc::new(Halting {
+        books: open_books(path.into()),
+        left: AtomicUsize::new(step),
+        closing: AtomicUsize::new(0),
+    });
     let ports = SettlePorts { rpc: rpc(url), books: Arc::clone(&books) as _, clock: Arc::new(SystemClock) };
     let settler = Settler::start(network(), ports, signers(1), final_at_once()).await.unwrap();
     transaction(&settler.settle(payment(u64::try_from(step).unwrap())).await.unwrap());
     let signer = settler.signers()[0].into_array();
-    while !books.attempts(&network(), signer).await.unwrap().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until_closed(&*books, signer, || books.closing.load(Ordering::SeqCst)).await;
     say("done");
 }
 
@@ -91,6 +94,15 @@ fn say(word: &str) {
 struct Halting {
     books: Arc<tollway_store::SqliteSettlements>,
     left: AtomicUsize,
+    /// Closings that are under way.
+    closing: AtomicUsize,
+}
+
+/// Waits until nothing of a signer is open.
+async fn until_closed(books: &dyn Settlements, signer: SignerAddress, closing: impl Fn() -> usize) {
+    while !books.attempts(&network(), signer).await.unwrap().is_empty() || closing() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 impl Halting {
@@ -128,7 +140,10 @@ impl Settlements for Halting {
     }
 
     async fn close(&self, network: &Network, signer: SignerAddress, nonce: u64, gwei: u64) -> Result<(), BooksError> {
-        self.around(self.books.close(network, signer, nonce, gwei)).await
+        self.closing.fetch_add(1, Ordering::SeqCst);
+        let done = self.around(self.books.close(network, signer, nonce, gwei)).await;
+        self.closing.fetch_sub(1, Ordering::SeqCst);
+        done
     }
 
     async fn lookup(&self, id: &PaymentId) -> Result<Option<SettlementRecord>, BooksError> {
