@@ -13,6 +13,7 @@ pub mod client;
 pub mod gas_sponsoring;
 pub mod payload;
 pub mod reason;
+pub mod settle;
 pub mod signature;
 pub mod typed_data;
 pub mod verify;

@@ -36,6 +36,7 @@ pub mod reconcile;
 pub mod records;
 pub mod reserving;
 pub mod sale;
+pub mod settlement;
 pub mod statement;
 
 pub use account::{Account, AccountView, AgentTerms};
@@ -54,4 +55,8 @@ pub use period::{ParsePeriodError, Period};
 pub use reconcile::{BuyerLine, Difference, Reconciliation, SellerLine, reconcile};
 pub use records::{CommitmentRow, Index, Records, RecordsError};
 pub use sale::{Delivery, DeliveryNote, Evidence, Posting, PriceProof, Recorded, Sale, SaleState};
+pub use settlement::{
+    Attempt, ClaimAnswer, MemorySettlements, SettlementClaim, SettlementOutcome, SettlementRecord, SettlementState,
+    Settlements, SignerAddress, TransactionHash,
+};
 pub use statement::{Balance, Checkpoint, Line, LineKind, ProofCounts, SaleDetail, Statement, StatementFilter};

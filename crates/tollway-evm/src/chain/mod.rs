@@ -3,6 +3,8 @@
 use alloy_primitives::{Address, Bytes};
 use async_trait::async_trait;
 
+pub mod rpc;
+
 /// What a verifier asks of a chain. Answers come from one block.
 #[async_trait]
 pub trait ChainReader: Send + Sync {

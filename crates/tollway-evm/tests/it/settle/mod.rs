@@ -1,0 +1,5 @@
+//! Settlement against a real chain, by real sockets, with books in a real file.
+
+mod batches;
+mod claims;
+mod rig;
