@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use tollway_protocol::response::Attachments;
 use tollway_protocol::{FacilitatorRequest, Network, VerifyResponse};
 
+use crate::abi::EXACT_PROXY;
 use crate::asset::chain_id;
 use crate::chain::{Call, CallOutcome, ChainError, ChainReader};
 use crate::reason::ExactReason;
@@ -142,13 +143,14 @@ impl Verifier {
         if let Err(reason) = case.terms(now) {
             return Err(self.refuse_by_terms(&case, &key, reason).await);
         }
-        let (code, asset, optimistic) = future::join3(
+        let (code, asset, proxy, optimistic) = future::join4(
             self.chain.code(case.payer()),
             self.is_contract(case.asset, now),
+            self.has_proxy(&case, now),
             self.simulate_for_key(&case, &key),
         )
         .await;
-        let (code, asset) = (code?, asset?);
+        let (code, asset, proxy) = (code?, asset?, proxy?);
         let route = Route::choose(case.payload.signature(), &code, &self.options.factories)
             .and_then(|route| check_key(route, &key))
             .map_err(|error| case.refuse_signature(error));
@@ -157,6 +159,10 @@ impl Verifier {
             return Err(case.refuse(ExactReason::AssetNotDeployed).into());
         }
         let route = route?;
+        // A call to where there is no code succeeds, and moves nothing.
+        if !proxy {
+            return Err(case.refuse(ExactReason::Permit2ProxyNotDeployed).into());
+        }
         if !asset && !matches!(route, Route::Code(_)) {
             return Err(case.refuse(ExactReason::AssetNotDeployed).into());
         }
@@ -179,6 +185,11 @@ impl Verifier {
             Ok(_) => case.refuse(reason).into(),
             Err(error) => case.refuse_signature(error).into(),
         }
+    }
+
+    /// Whether there is what settles the payment, where that is not the asset itself.
+    async fn has_proxy(&self, case: &Case<'_>, now: u64) -> Result<bool, ChainError> {
+        if case.is_permit2() { self.is_contract(EXACT_PROXY, now).await } else { Ok(true) }
     }
 
     async fn is_contract(&self, asset: Address, now: u64) -> Result<bool, ChainError> {

@@ -2,4 +2,4 @@
 
 mod batches;
 mod claims;
-mod rig;
+pub(crate) mod rig;
