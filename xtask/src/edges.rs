@@ -57,7 +57,7 @@ pub const TABLE: &[Row] = &[
     Row {
         name: "tollway-evm",
         may_use: &["tollway-core", "tollway-ledger", "tollway-protocol"],
-        must_not_reach: &["axum", "clap", "revm", "rusqlite", "tower-http"],
+        must_not_reach: &["axum", "clap", "revm", "rusqlite"],
         ..NOTHING
     },
     Row { name: "tollway-devnet", must_not_reach: &["clap", "reqwest", "rusqlite"], ..NOTHING },

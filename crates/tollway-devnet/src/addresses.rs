@@ -13,6 +13,6 @@ pub const EXACT_PROXY: Address = address!("0x402085c248EeA27D92E8b30b2C58ed07f9E
 /// The spender of `upto` payments by Permit2.
 pub const UPTO_PROXY: Address = address!("0x4020A4f3b7b90ccA423B9fabCc0CE57C6C240002");
 /// Makes ERC-1271 wallets at addresses known beforehand. An address of our own.
-pub const WALLET_FACTORY: Address = address!("0x7011AAAA00000000000000000000000000001271");
+pub const WALLET_FACTORY: Address = address!("0x7011aAAa00000000000000000000000000001271");
 /// What a key may delegate to (EIP-7702) so that its account answers by ERC-1271. An address of our own.
-pub const DELEGATE: Address = address!("0x7011AAAA00000000000000000000000000007702");
+pub const DELEGATE: Address = address!("0x7011aaaA00000000000000000000000000007702");

@@ -19,7 +19,7 @@ use crate::{
     config::{DevnetConfig, Mining},
     contracts::Contract,
     faults::{Fault, Faults},
-    genesis::{OWNER_SLOT, genesis},
+    genesis::{OWNER_SLOT, fund_usdc, genesis},
     rpc::{self, Node},
 };
 
@@ -44,10 +44,11 @@ impl Devnet {
     /// When the address cannot be listened on, or no thread started.
     pub fn start(config: DevnetConfig) -> io::Result<Self> {
         let start = config.genesis_time.unwrap_or_else(|| (config.clock)());
-        let mut chain = Chain::new(config.chain_id, config.mining, &genesis(), config.clock, start);
+        let mut genesis = genesis();
         for (address, amount) in config.funded {
-            chain.mint(USDC, address, amount);
+            fund_usdc(&mut genesis, address, amount);
         }
+        let chain = Chain::new(config.chain_id, config.mining, &genesis, config.clock, start);
         let node = Arc::new(Node { chain: RwLock::new(chain), faults: Faults::default() });
         let listener = TcpListener::bind(config.listen)?;
         listener.set_nonblocking(true)?;

@@ -9,6 +9,7 @@ use tempo_contracts::{Multicall3, Permit2};
 use crate::{
     accounts::{TEST_ACCOUNTS, TestAccount},
     addresses::{DELEGATE, EXACT_PROXY, MULTICALL3, PERMIT2, UPTO_PROXY, USDC, WALLET_FACTORY},
+    chain::{BLOCK_GAS, GENESIS_BASE_FEE},
     contracts::Contract,
 };
 
@@ -60,6 +61,29 @@ pub fn genesis() -> Genesis {
     usdc.storage.insert(SUPPLY_SLOT.into(), (TEST_USDC * U256::from(TEST_ACCOUNTS)).into());
     genesis.insert(USDC, usdc);
     genesis
+}
+
+/// Gives an account USDC from genesis on, in atomic units.
+pub fn fund_usdc(genesis: &mut Genesis, account: Address, amount: U256) {
+    let Some(usdc) = genesis.get_mut(&USDC) else { return };
+    for slot in [balance_slot(account), SUPPLY_SLOT] {
+        let value = usdc.storage.entry(slot.into()).or_default();
+        *value = U256::from_be_bytes(value.0).saturating_add(amount).into();
+    }
+}
+
+/// The same in the form that nodes read: `anvil --init FILE`, `geth init FILE`.
+#[must_use]
+pub fn genesis_file(chain_id: u64, start: u64, genesis: &Genesis) -> serde_json::Value {
+    let hex = |number: u64| format!("{number:#x}");
+    serde_json::json!({
+        "config": { "chainId": chain_id },
+        "timestamp": hex(start),
+        "gasLimit": hex(BLOCK_GAS),
+        "baseFeePerGas": hex(GENESIS_BASE_FEE),
+        "difficulty": "0x0",
+        "alloc": genesis,
+    })
 }
 
 /// Where a token made from test USDC keeps an account's balance.

@@ -10,6 +10,8 @@
 //! # Ok(()) }
 //! ```
 
+pub use alloy_primitives;
+
 mod accounts;
 mod addresses;
 mod chain;
@@ -27,4 +29,4 @@ pub use config::{DevnetConfig, Mining, system_clock};
 pub use contracts::Contract;
 pub use devnet::Devnet;
 pub use faults::{FAULTS_MAX, Fault};
-pub use genesis::{Genesis, GenesisAccount, TEST_ETHER, TEST_USDC, balance_slot, genesis};
+pub use genesis::{Genesis, GenesisAccount, TEST_ETHER, TEST_USDC, balance_slot, fund_usdc, genesis, genesis_file};

@@ -43,6 +43,10 @@ sol! {
         function settleWithPermit(Permit2612 permit2612, PermitTransferFrom permit, address owner, Witness witness, bytes signature);
     }
 
+    interface Permit2 {
+        function nonceBitmap(address owner, uint256 word) returns (uint256);
+    }
+
     interface Multicall {
         struct Call3 { address target; bool allowFailure; bytes callData; }
         struct Result { bool success; bytes returnData; }

@@ -7,7 +7,9 @@ mod compose;
 mod config;
 mod crawl;
 mod demo;
+mod evm;
 mod keys;
+mod keystore;
 mod money;
 
 use std::process::ExitCode;
@@ -55,7 +57,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Ledger(args) => commands::ledger::run(args).await,
         Command::Crawl(args) => commands::crawl::run(args).await,
         Command::Statement(args) => commands::statement::run(args).await,
+        Command::Wallet(args) => commands::wallet::run(args).await,
+        Command::Facilitator(args) => commands::facilitator::run(args).await,
         Command::Keys(args) => commands::keys::run(args).await,
+        Command::Devnet(args) => commands::devnet::run(args).await,
         Command::Pay(args) => commands::pay::run(args).await,
         Command::Quote(args) => commands::quote::run(args).await,
         Command::Completions { shell } => commands::pages::completions(shell),

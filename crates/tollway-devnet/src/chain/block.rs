@@ -95,10 +95,10 @@ impl Blocks {
             self.by_transaction.insert(included.receipt.transaction_hash, (block.header.number, at));
         }
         self.kept.push_back(block);
-        if self.kept.len() > HISTORY {
-            if let Some(oldest) = self.kept.pop_front() {
-                self.forget(&oldest);
-            }
+        if self.kept.len() > HISTORY
+            && let Some(oldest) = self.kept.pop_front()
+        {
+            self.forget(&oldest);
         }
     }
 

@@ -1,6 +1,6 @@
 //! `eth_estimateGas`: the least gas with which a request succeeds, to within a few percent, by halving.
 
-use alloy_primitives::U256;
+use alloy_primitives::{TxKind, U256};
 use alloy_rpc_types_eth::{TransactionRequest, state::StateOverride};
 use revm::context::result::{ExecutionResult, HaltReason};
 
@@ -12,6 +12,9 @@ use super::{
 
 /// What a call keeps for itself when it hands on gas, so that a first guess covers it.
 const CALL_STIPEND: u64 = 2_300;
+
+/// What a transaction without data costs that runs no code.
+const PLAIN_GAS: u64 = 21_000;
 
 /// When the answer is near enough: 1.5 %, as in geth.
 const NEAR_ENOUGH: u64 = 1_015;
@@ -25,6 +28,9 @@ impl Chain {
         overridden: Option<&StateOverride>,
     ) -> Result<u64, Failed> {
         let most = self.allowance(request, at, overridden)?;
+        if most >= PLAIN_GAS && self.is_plain(request, at, overridden)? {
+            return Ok(PLAIN_GAS);
+        }
         let run = |gas: u64| self.simulate(request.clone(), gas, at, overridden);
         let first = match run(most)? {
             ExecutionResult::Revert { output, .. } => return Err(Failed::Reverted(output)),
@@ -44,6 +50,21 @@ impl Chain {
             if needs_more(middle) { fails = middle } else { works = middle }
         }
         Ok(works)
+    }
+
+    /// Whether it is ether for an account without code, and that alone; and succeeds.
+    fn is_plain(
+        &self,
+        request: &TransactionRequest,
+        at: At,
+        overridden: Option<&StateOverride>,
+    ) -> Result<bool, Failed> {
+        let (Some(TxKind::Call(to)), None) = (request.to, request.input.input()) else { return Ok(false) };
+        if !self.view(at, overridden)?.code(to).is_empty() {
+            return Ok(false);
+        }
+        let ran = self.simulate(request.clone(), PLAIN_GAS, at, overridden);
+        Ok(matches!(ran, Ok(ExecutionResult::Success { .. })))
     }
 
     /// The gas that the sender can pay for, where it names a fee.

@@ -29,17 +29,18 @@ pub use time::Clock;
 pub(crate) use admit::Unfit;
 pub(crate) use block::{Block, Included};
 pub(crate) use call::{Failed, revert_reason};
+pub(crate) use evm::BLOCK_GAS;
 pub(crate) use logs::LogsRefused;
 pub(crate) use query::At;
 
 use block::Blocks;
-use evm::{BLOCK_GAS, TRANSACTION_GAS};
+use evm::TRANSACTION_GAS;
 use pool::Pool;
 use time::Time;
 use world::{Undo, World};
 
 /// The base fee of the first block: 1 gwei.
-const GENESIS_BASE_FEE: u64 = 1_000_000_000;
+pub(crate) const GENESIS_BASE_FEE: u64 = 1_000_000_000;
 
 /// How many snapshots are kept; the oldest go first.
 const SNAPSHOTS_MAX: usize = 16;
@@ -82,7 +83,6 @@ impl Chain {
             let mut info = AccountInfo::from_balance(account.balance);
             if !account.code.is_empty() {
                 info.set_code(Bytecode::new_legacy(account.code.clone()));
-                info.nonce = 1;
             }
             world.set_info(*address, info, &mut undo);
             for (slot, value) in &account.storage {

@@ -4,6 +4,7 @@
 //! signed for an offer that does not hold together, and nothing that would not settle.
 
 mod approval;
+mod purse;
 mod signer;
 
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -18,6 +19,7 @@ use crate::payload::fields::address_with_checksum;
 use crate::payload::{Eip3009Authorization, Eip3009Payload, ExactPayload, Permit2Authorization, Permit2Payload};
 use crate::typed_data::{self, TokenDomain};
 
+pub use purse::EvmWallet;
 pub use signer::{LocalSigner, NotAKey, SignError, Signer};
 
 use crate::gas_sponsoring::AccountState;

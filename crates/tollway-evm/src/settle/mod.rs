@@ -36,7 +36,8 @@ pub(crate) mod testing;
 mod transaction;
 
 pub use fees::{FeePolicy, Quote, TooDear};
-pub use order::{Authorization, Order, Step};
+pub use order::{Authorization, Order, Step, digest};
+pub use transaction::OVERHEAD_GAS;
 
 use flights::{Boarding, Flights, Progress};
 use heads::Tip;
@@ -318,6 +319,35 @@ impl Settler {
     /// [`SettleError::Books`].
     pub async fn carried_by(&self, transaction: B256) -> Result<Vec<SettlementRecord>, SettleError> {
         Ok(self.context.books.by_transaction(&transaction.0).await?)
+    }
+
+    /// What a decided payment cost in gas, in wei: its share of its transaction.
+    pub async fn gas_of(&self, record: &SettlementRecord) -> Option<u128> {
+        let transaction = record.state.transaction().filter(|_| record.state.is_final())?;
+        let shared = self.context.books.by_transaction(&transaction).await.ok()?.len();
+        let receipt = self.context.rpc.receipt(transaction.into()).await.ok()??;
+        let wei = receipt.gas_price.saturating_mul(u128::from(receipt.gas_used));
+        Some(wei / u128::try_from(shared.max(1)).unwrap_or(1))
+    }
+
+    /// Most that a unit of gas may cost in a transaction that is made now, in wei.
+    ///
+    /// # Errors
+    /// [`SettleError::Declined`] if that is more than is paid, or the chain does not tell.
+    pub async fn fee_now(&self) -> Result<u128, SettleError> {
+        let declined = |detail: String| SettleError::Declined { detail };
+        let history = self.context.rpc.fee_history(5, 50).await.map_err(|error| declined(error.to_string()))?;
+        let quote = self.context.config.fees.quote(&history).map_err(|dear| declined(dear.to_string()))?;
+        Ok(quote.max_fee)
+    }
+
+    /// Whether the chain answers.
+    ///
+    /// # Errors
+    /// [`SettleError::Declined`] if it does not.
+    pub async fn answers(&self) -> Result<(), SettleError> {
+        let head = self.context.rpc.head().await;
+        head.map(drop).map_err(|error| SettleError::Declined { detail: error.to_string() })
     }
 
     /// Settles an order, or says what became of it before. However often and at however many times

@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 use tollway_ledger::{Hash, PaymentId, SettlementClaim};
 use tollway_protocol::{Amount, Network};
 
+use crate::chain::Call;
+use crate::payload::ExactPayload;
+use crate::signature::EoaSignature;
+use crate::verify::{Transfer, Verified};
+
 /// What to settle. Made from a verified payment only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
@@ -53,6 +58,29 @@ pub struct Step {
 }
 
 impl Order {
+    /// The order of a verified payment, whose signed payload has this digest.
+    #[must_use]
+    pub fn of(verified: &Verified, digest: Hash) -> Self {
+        let authorization = match &verified.transfer {
+            Transfer::Eip3009(_) => Authorization::Eip3009(verified.nonce),
+            Transfer::Permit2(_) => Authorization::Permit2(verified.nonce.into()),
+        };
+        let calls = verified.deployment().into_iter().chain([verified.call()]);
+        Self {
+            id: verified.id,
+            digest,
+            network: verified.network.clone(),
+            asset: verified.asset,
+            payer: verified.payer,
+            pay_to: verified.pay_to,
+            amount: verified.amount,
+            authorization,
+            valid_before: verified.valid_before,
+            steps: calls.map(|Call { to, data, gas }| Step { to, data, gas }).collect(),
+            shareable: verified.is_plain(),
+        }
+    }
+
     /// The claim in the facilitator's books.
     pub(crate) fn claim(&self) -> Result<SettlementClaim, serde_json::Error> {
         Ok(SettlementClaim {
@@ -72,4 +100,26 @@ impl Order {
     pub(crate) fn of_claim(claim: &SettlementClaim) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(&claim.order)
     }
+}
+
+/// The digest of what a payer signed, the same for every spelling of it. Members that were not signed
+/// do not matter.
+#[must_use]
+pub fn digest(payload: &ExactPayload, asset: Address) -> Hash {
+    let signature = match EoaSignature::parse(payload.signature()) {
+        Ok(key) => [key.r().as_slice(), key.s().as_slice(), &[key.v()]].concat(),
+        Err(_) => payload.signature().to_vec(),
+    };
+    let (kind, from, until) = match payload {
+        ExactPayload::Eip3009(payload) => (0, payload.authorization.valid_after, payload.authorization.valid_before),
+        ExactPayload::Permit2(payload) => (1, payload.authorization.valid_after, payload.authorization.deadline),
+    };
+    let words = [from, until, payload.value(), payload.nonce().into()];
+    let mut bytes = vec![kind];
+    for address in [asset, payload.payer(), payload.pay_to()] {
+        bytes.extend_from_slice(address.as_slice());
+    }
+    words.iter().for_each(|word| bytes.extend_from_slice(&word.to_be_bytes::<32>()));
+    bytes.extend_from_slice(&signature);
+    Hash::of(&bytes)
 }

@@ -21,7 +21,9 @@ const MULTICALL_GAS: u64 = 30_000;
 const MULTICALL_CALL_GAS: u64 = 8_000;
 /// Bytes that it adds to the data of each.
 const CALL_BYTES: u64 = 192;
-/// Least type byte of an EIP-1559 transaction's bytes.
+/// Gas of a transaction of its own besides that of its calls, with the longest signature.
+pub const OVERHEAD_GAS: u64 = 200_000;
+/// The first byte of an EIP-1559 transaction.
 const TYPE: u8 = 2;
 
 /// A signed transaction.

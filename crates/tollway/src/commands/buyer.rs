@@ -39,19 +39,8 @@ pub(crate) fn payer(key: PrivateKey, options: PayerOptions<'_>) -> anyhow::Resul
     let journal =
         FileJournal::open(options.audit).with_context(|| format!("the audit log {}", options.audit.display()))?;
     let journal: Arc<dyn Journal> = Arc::new(journal);
-    let client = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .connect_timeout(Duration::from_secs(10))
-        .read_timeout(Duration::from_secs(40))
-        .timeout(Duration::from_secs(300))
-        .user_agent(user_agent())
-        .build()?;
-    let entropy: Entropy = Arc::new(|bytes: &mut [u8]| {
-        // Without randomness nothing can be signed safely; there is nothing to go on with.
-        getrandom::fill(bytes).expect("the system gives randomness");
-    });
     Ok(Payer::new(PayerParts {
-        client,
+        client: client()?,
         buyer: Buyer {
             budget: options.budget,
             journal,
@@ -62,9 +51,28 @@ pub(crate) fn payer(key: PrivateKey, options: PayerOptions<'_>) -> anyhow::Resul
         },
         key,
         agent: agent.as_str().to_owned(),
-        entropy,
+        entropy: entropy(),
         body_max: options.body_max,
     }))
+}
+
+/// An HTTP client that follows no redirect with money in hand.
+pub(super) fn client() -> anyhow::Result<reqwest::Client> {
+    Ok(reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(10))
+        .read_timeout(Duration::from_secs(40))
+        .timeout(Duration::from_secs(300))
+        .user_agent(user_agent())
+        .build()?)
+}
+
+/// The system's randomness.
+pub(super) fn entropy() -> Entropy {
+    Arc::new(|bytes: &mut [u8]| {
+        // Without randomness nothing can be signed safely; there is nothing to go on with.
+        getrandom::fill(bytes).expect("the system gives randomness");
+    })
 }
 
 /// How the crawler names itself.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 use tollway_core::buyer::Budget;
 use tollway_core::clock::SystemClock;
@@ -29,8 +29,12 @@ const NO_ANSWER: u8 = 5;
 
 pub(crate) async fn run(args: PayArgs) -> anyhow::Result<ExitCode> {
     let order = order(&args)?;
+    if args.from_wallet.is_given() {
+        return super::pay_exact::run(&args, &order).await;
+    }
+    let agent = args.promiser.agent.as_deref().context("--agent")?;
     let options = PayerOptions {
-        agent: &args.buyer.agent,
+        agent,
         budget: Budget::new(budget(&args)?, args.max_price),
         audit: &args.purse.audit,
         dress: args.purse.dress,
@@ -38,7 +42,7 @@ pub(crate) async fn run(args: PayArgs) -> anyhow::Result<ExitCode> {
         clock: Arc::new(SystemClock),
         body_max: BODY_MAX,
     };
-    let payer = payer(keys::read(&args.buyer.key)?, options)?;
+    let payer = payer(keys::read(&args.promiser.key)?, options)?;
     match payer.buy_order(&order).await {
         Ok(answer) => answered(&args, &answer),
         Err(failure) => failed(&args, &failure),
@@ -98,20 +102,25 @@ fn answered(args: &PayArgs, answer: &Answer) -> anyhow::Result<ExitCode> {
     if args.json {
         say_json(&facts(args, answer))?;
     } else {
-        if args.include {
-            say(format_args!("HTTP/1.1 {}", answer.status));
-            for (name, value) in &answer.headers {
-                say(format_args!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
-            }
-            say("");
-        }
-        if args.output.is_none() {
-            print(&answer.body);
-        }
+        show(args, answer.status, &answer.headers, &answer.body);
         receipt(args, answer);
     }
     let is_fine = answer.status.is_success() || answer.status.is_redirection();
     Ok(if is_fine { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
+}
+
+/// Prints the answer, with its head where that was asked for.
+pub(super) fn show(args: &PayArgs, status: StatusCode, headers: &HeaderMap, body: &[u8]) {
+    if args.include {
+        say(format_args!("HTTP/1.1 {status}"));
+        for (name, value) in headers {
+            say(format_args!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
+        }
+        say("");
+    }
+    if args.output.is_none() {
+        print(body);
+    }
 }
 
 /// A reader that has gone away ends the program quietly.

@@ -14,9 +14,14 @@ use crate::cli::QuoteArgs;
 use crate::keys;
 
 pub(crate) async fn run(args: QuoteArgs) -> anyhow::Result<ExitCode> {
+    let order = Order::new(args.method.clone(), args.url.clone());
+    if args.from_wallet.is_given() {
+        return super::pay_exact::quote(&args.from_wallet, &order, args.json).await;
+    }
+    let agent = args.promiser.agent.as_deref().context("--agent")?;
     let scratch = std::env::temp_dir().join(format!("tollway-quote-{}", std::process::id()));
-    let payer = asker(keys::read(&args.buyer.key)?, &args.buyer.agent, &scratch)?;
-    let quoted = payer.quote_order(&Order::new(args.method.clone(), args.url.clone())).await;
+    let payer = asker(keys::read(&args.promiser.key)?, agent, &scratch)?;
+    let quoted = payer.quote_order(&order).await;
     // The payer's log stays empty: nothing is bought here.
     let removed = std::fs::remove_file(&scratch);
     let offer = quoted?;

@@ -5,7 +5,7 @@ mod facilitator;
 mod price;
 mod rules;
 
-pub(crate) use facilitator::FacilitatorConfig;
+pub(crate) use facilitator::{AssetConfig, FacilitatorConfig, NetworkConfig, hex_32};
 pub(crate) use price::ConfigPrice;
 pub(crate) use rules::RuleConfig;
 

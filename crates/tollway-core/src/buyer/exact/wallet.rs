@@ -56,8 +56,8 @@ pub struct SignedPayment {
     pub id: PaymentId,
     /// The scheme's part of the payment message.
     pub payload: Map<String, Value>,
-    /// What the wallet adds under the seller's extensions (gas sponsoring), by extension.
-    pub extensions: Map<String, Value>,
+    /// The extensions to send: the seller's as they came, with what the wallet adds (gas sponsoring).
+    pub extensions: Option<Map<String, Value>>,
     /// Unix second after which the network refuses it.
     pub expires: u64,
 }

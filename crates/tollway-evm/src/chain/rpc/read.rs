@@ -1,10 +1,15 @@
 //! What settlement reads of a chain.
 
-use alloy_primitives::{Address, B256, U64, U256};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use alloy_sol_types::{SolCall as _, SolValue as _};
 use serde_json::{Value, json};
 
 use super::answer::{self, FeeHistory, Head, Log, Receipt};
-use super::{ChainError, Rpc};
+use super::{Call, CallOutcome, ChainError, ChainReader as _, Rpc};
+use crate::abi::Token;
+
+/// Gas for reading a balance.
+const BALANCE_GAS: u64 = 100_000;
 
 /// Which events are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +97,18 @@ impl Rpc {
     /// As [`Rpc::head`].
     pub async fn balance(&self, account: Address) -> Result<U256, ChainError> {
         answer::from_value(self.request("eth_getBalance", json!([account, "latest"])).await?)
+    }
+
+    /// What an account owns of an asset, in its atomic units.
+    ///
+    /// # Errors
+    /// As [`Rpc::head`]; [`ChainError::Malformed`] where the contract is no asset.
+    pub async fn balance_of(&self, asset: Address, account: Address) -> Result<U256, ChainError> {
+        let data = Bytes::from(Token::balanceOfCall { account }.abi_encode());
+        let outcomes = self.calls(vec![Call { to: asset, data, gas: BALANCE_GAS }]).await?;
+        let no_asset = || ChainError::Malformed { detail: format!("{asset} tells no balance") };
+        let Some(CallOutcome::Returned(word)) = outcomes.first() else { return Err(no_asset()) };
+        U256::abi_decode(word).map_err(|_| no_asset())
     }
 
     async fn count(&self, account: Address, block: &str) -> Result<u64, ChainError> {

@@ -46,7 +46,7 @@ impl Demand {
         }
         let mut message = PaymentPayload::new(choice.requirements.clone(), payment.payload);
         message.resource.clone_from(&self.resource);
-        message.extensions = self.extensions.clone().map(|extensions| answered(extensions, payment.extensions, nonce));
+        message.extensions = payment.extensions.map(|extensions| identified(extensions, nonce));
         let text = message.encode();
         if text.len() <= limits::PAYMENT_HEADER {
             return Ok(text);
@@ -55,19 +55,10 @@ impl Demand {
     }
 }
 
-fn answered(mut extensions: Map<String, Value>, ours: Map<String, Value>, nonce: &[u8; 32]) -> Map<String, Value> {
-    for (name, own) in ours {
-        let Some(Value::Object(extension)) = extensions.get_mut(&name) else { continue };
-        let Value::Object(own) = own else { continue };
-        if let Some(Value::Object(info)) = extension.get_mut("info") {
-            // What the seller said stays as it said it.
-            for (key, value) in own {
-                info.entry(key).or_insert(value);
-            }
-        }
-    }
-    let identifier = extensions.get_mut(IDENTIFIER).and_then(|extension| extension.get_mut("info"));
-    if let Some(Value::Object(info)) = identifier {
+/// Names the purchase where the seller wants it named.
+fn identified(mut extensions: Map<String, Value>, nonce: &[u8; 32]) -> Map<String, Value> {
+    let info = extensions.get_mut(IDENTIFIER).and_then(|extension| extension.get_mut("info"));
+    if let Some(Value::Object(info)) = info {
         let id = format!("pay_{}", URL_SAFE_NO_PAD.encode(&nonce[..24]));
         info.entry("id").or_insert(json!(id));
     }

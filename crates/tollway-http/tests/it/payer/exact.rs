@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::{HeaderMap, Response, StatusCode};
 use parking_lot::Mutex;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tollway_core::buyer::exact::{
     Ceilings, Choice, PayableAsset, PaymentEnd, Signed, SignedPayment, SigningOrder, Wallet,
 };
@@ -56,7 +56,7 @@ impl Wallet for Ink {
         Ok(SignedPayment {
             id: PaymentId::derive(&requirements.network, &requirements.asset, PAYER, &order.nonce),
             payload: payload.as_object().unwrap().clone(),
-            extensions: Map::new(),
+            extensions: order.extensions.cloned(),
             expires: order.now + requirements.max_timeout_seconds.get(),
         })
     }
