@@ -92,21 +92,11 @@ impl Refused {
         Self { reason, message: reason.meaning().to_owned(), payer }
     }
 
-    /// The answer on the wire in version 2.
+    /// The answer on the wire.
     #[must_use]
     pub fn response(&self) -> VerifyResponse {
-        self.answer(self.reason.code())
-    }
-
-    /// The answer on the wire in version 1.
-    #[must_use]
-    pub fn v1_response(&self) -> VerifyResponse {
-        self.answer(self.reason.v1_code())
-    }
-
-    fn answer(&self, code: &str) -> VerifyResponse {
         VerifyResponse::Invalid {
-            reason: Some(code.to_owned()),
+            reason: Some(self.reason.code().to_owned()),
             message: Some(self.message.clone()),
             payer: self.payer.map(|payer| payer.to_checksum(None)),
             attachments: Attachments::default(),

@@ -89,7 +89,7 @@ async fn signed_terms_that_are_not_the_offers_have_their_reasons() {
         assert_eq!(stage.reason(&request).await, expected);
         let Err(NotVerified::Refused(refused)) = stage.verify(&request).await else { panic!("refused") };
         let code = if expected.contains("value") { "invalid_exact_evm_authorization_value" } else { expected };
-        assert_eq!(refused.reason.v1_code(), code);
+        assert_eq!(tollway_protocol::v1::verify_response(&refused.response())["invalidReason"], code);
     }
 }
 

@@ -3,9 +3,5 @@
 mod batches;
 mod chain_faults;
 mod claims;
-<<<<<<< HEAD
-pub(crate) mod rig;
-=======
 mod proxy;
-mod rig;
->>>>>>> main
+pub(crate) mod rig;
