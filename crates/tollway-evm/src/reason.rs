@@ -16,7 +16,7 @@ macro_rules! reasons {
             /// Every reason.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The word on the wire in version 2.
+            /// The word on the wire.
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$name => $code,)* }
@@ -112,15 +112,6 @@ reasons! {
 }
 
 impl ExactReason {
-    /// The word on the wire in version 1, which has another one for a wrong value.
-    #[must_use]
-    pub const fn v1_code(self) -> &'static str {
-        match self {
-            Self::ValueMismatch => "invalid_exact_evm_authorization_value",
-            other => other.code(),
-        }
-    }
-
     /// Reads a word of any dialect: TypeScript, Python, Go, either version.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
@@ -148,7 +139,7 @@ mod tests {
         let all: Vec<_> = ExactReason::ALL.iter().flat_map(words).collect();
         assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
         for reason in ExactReason::ALL {
-            for word in words(reason).into_iter().chain([reason.v1_code()]) {
+            for word in words(reason) {
                 assert_eq!(ExactReason::parse(word), Some(*reason), "{word}");
             }
             assert!(!reason.meaning().ends_with('.'));

@@ -1,5 +1,5 @@
-//! The words of x402 v2, of the announced `deferred` handshake and of pay per crawl, and their exact
-//! wire form.
+//! The words of x402 v2 (and, in [`v1`], of v1), of the announced `deferred` handshake and of pay per
+//! crawl, and their exact wire form.
 //!
 //! Promise: one text has one meaning. What is read equals what is written back, byte for byte where
 //! the sender was canonical; whatever could be read in two ways is a typed [`Refusal`], and no input

@@ -23,6 +23,12 @@ use crate::resource::ResourceInfo;
 use crate::response::{FacilitatorRequest as FacilitatorRequest2, SettleResponse, VerifyResponse};
 
 const NUMBER: u64 = 1;
+/// The one scheme of version 1.
+const EXACT: &str = "exact";
+/// The one way in which an asset moves there (`assetTransferMethod` in version 2).
+const EIP3009: &str = "eip3009";
+/// The longest URL of a resource that is read.
+const MAX_URL: usize = 2048;
 
 /// Names of networks and the ids they stand for (CAIP-2).
 const NETWORKS: &[(&str, &str)] = &[
@@ -89,6 +95,7 @@ pub struct PaymentRequirements {
     /// How much, in atomic units.
     pub max_amount_required: Amount,
     /// What is sold: its URL.
+    #[serde(deserialize_with = "url")]
     pub resource: String,
     /// What it is, for people.
     #[serde(default)]
@@ -183,10 +190,15 @@ impl PaymentRequired {
 }
 
 impl PaymentRequirements {
-    /// The v1 form of an entry, if its network has a v1 name.
+    /// The v1 form of an entry, if it has one: its scheme is `exact`, its network has a v1 name, and
+    /// its asset moves in the one way that v1 knows. A v1 client told of another would sign for this.
     #[must_use]
     pub fn of(resource: &ResourceInfo, entry: &Requirements2) -> Option<Self> {
         network_name(&entry.network)?;
+        let method = entry.extra("assetTransferMethod");
+        if entry.scheme != EXACT || method.is_some_and(|method| method != EIP3009) {
+            return None;
+        }
         Some(Self {
             scheme: entry.scheme.clone(),
             network: entry.network.clone(),
@@ -200,6 +212,17 @@ impl PaymentRequirements {
             asset: entry.asset.clone(),
             extra: entry.extra.clone(),
         })
+    }
+
+    /// What is sold, in the words of version 2.
+    #[must_use]
+    pub fn resource(&self) -> ResourceInfo {
+        let said = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+        ResourceInfo {
+            description: said(&self.description),
+            mime_type: said(&self.mime_type),
+            ..ResourceInfo::at(self.resource.clone())
+        }
     }
 
     /// The same in the words of version 2.
@@ -281,7 +304,9 @@ impl FacilitatorRequest {
     /// As [`PaymentPayload::to_v2`].
     pub fn to_v2(&self) -> Result<FacilitatorRequest2, Refusal> {
         let requirements = self.payment_requirements.to_v2();
-        Ok(FacilitatorRequest2::new(self.payment_payload.to_v2(&requirements)?, requirements))
+        let mut payment = self.payment_payload.to_v2(&requirements)?;
+        payment.resource = Some(self.payment_requirements.resource());
+        Ok(FacilitatorRequest2::new(payment, requirements))
     }
 }
 
@@ -371,6 +396,14 @@ impl<'de> Deserialize<'de> for Version1 {
             other => Err(D::Error::custom(format_args!("x402Version is {other}, not 1"))),
         }
     }
+}
+
+fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let url = String::deserialize(deserializer)?;
+    if url.is_empty() || url.len() > MAX_URL {
+        return Err(D::Error::custom("resource is not 1 to 2048 characters"));
+    }
+    Ok(url)
 }
 
 /// Serde for a network by its v1 name.

@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use tollway_protocol::response::Attachments;
 use tollway_protocol::{FacilitatorRequest, Network, VerifyResponse};
 
+use crate::abi::EXACT_PROXY;
 use crate::asset::chain_id;
 use crate::chain::{Call, CallOutcome, ChainError, ChainReader};
 use crate::reason::ExactReason;
@@ -91,21 +92,11 @@ impl Refused {
         Self { reason, message: reason.meaning().to_owned(), payer }
     }
 
-    /// The answer on the wire in version 2.
+    /// The answer on the wire.
     #[must_use]
     pub fn response(&self) -> VerifyResponse {
-        self.answer(self.reason.code())
-    }
-
-    /// The answer on the wire in version 1.
-    #[must_use]
-    pub fn v1_response(&self) -> VerifyResponse {
-        self.answer(self.reason.v1_code())
-    }
-
-    fn answer(&self, code: &str) -> VerifyResponse {
         VerifyResponse::Invalid {
-            reason: Some(code.to_owned()),
+            reason: Some(self.reason.code().to_owned()),
             message: Some(self.message.clone()),
             payer: self.payer.map(|payer| payer.to_checksum(None)),
             attachments: Attachments::default(),
@@ -142,13 +133,14 @@ impl Verifier {
         if let Err(reason) = case.terms(now) {
             return Err(self.refuse_by_terms(&case, &key, reason).await);
         }
-        let (code, asset, optimistic) = future::join3(
+        let (code, asset, proxy, optimistic) = future::join4(
             self.chain.code(case.payer()),
             self.is_contract(case.asset, now),
+            self.has_proxy(&case, now),
             self.simulate_for_key(&case, &key),
         )
         .await;
-        let (code, asset) = (code?, asset?);
+        let (code, asset, proxy) = (code?, asset?, proxy?);
         let route = Route::choose(case.payload.signature(), &code, &self.options.factories)
             .and_then(|route| check_key(route, &key))
             .map_err(|error| case.refuse_signature(error));
@@ -157,6 +149,10 @@ impl Verifier {
             return Err(case.refuse(ExactReason::AssetNotDeployed).into());
         }
         let route = route?;
+        // A call to where there is no code succeeds, and moves nothing.
+        if !proxy {
+            return Err(case.refuse(ExactReason::Permit2ProxyNotDeployed).into());
+        }
         if !asset && !matches!(route, Route::Code(_)) {
             return Err(case.refuse(ExactReason::AssetNotDeployed).into());
         }
@@ -179,6 +175,11 @@ impl Verifier {
             Ok(_) => case.refuse(reason).into(),
             Err(error) => case.refuse_signature(error).into(),
         }
+    }
+
+    /// Whether there is what settles the payment, where that is not the asset itself.
+    async fn has_proxy(&self, case: &Case<'_>, now: u64) -> Result<bool, ChainError> {
+        if case.is_permit2() { self.is_contract(EXACT_PROXY, now).await } else { Ok(true) }
     }
 
     async fn is_contract(&self, asset: Address, now: u64) -> Result<bool, ChainError> {

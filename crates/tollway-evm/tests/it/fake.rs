@@ -47,7 +47,9 @@ pub(crate) fn magic() -> Bytes {
 impl Fake {
     pub(crate) fn new(token: Address) -> Self {
         let state = State {
-            code: HashMap::from([(token, Bytes::from_static(&[0x60]))]),
+            code: HashMap::from(
+                [token, tollway_evm::EXACT_PROXY].map(|contract| (contract, Bytes::from_static(&[0x60]))),
+            ),
             balance: U256::from(1_000_000),
             allowance: U256::MAX,
             permits: Some(U256::from(4)),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod fake;
+mod onchain;
 mod permit2;
 mod settle;
 mod signed;

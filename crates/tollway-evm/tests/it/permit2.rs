@@ -23,7 +23,16 @@ async fn a_good_permit_is_verified_with_what_settling_takes() {
     assert_eq!(call.to, EXACT_PROXY);
     assert!(verified.is_plain());
     assert_eq!((verified.nonce, verified.valid_before), (B256::repeat_byte(0x11), NOW + 61));
-    assert_eq!(stage.chain.questions().len(), 3);
+    assert_eq!(stage.chain.questions().len(), 4);
+}
+
+#[tokio::test]
+async fn threat_04_a_proxy_that_is_not_there_settles_nothing() {
+    // A call to where there is no code succeeds.
+    let stage = Stage::new();
+    stage.chain.set(|state| drop(state.code.remove(&EXACT_PROXY)));
+    let request = stage.request(METHOD).await;
+    assert_eq!(stage.reason(&request).await, "permit2_proxy_not_deployed");
 }
 
 #[tokio::test]
@@ -201,7 +210,7 @@ async fn an_approval_transaction_is_taken_only_where_that_is_configured() {
     let verified = stage.verify(&request).await.unwrap();
     assert!(matches!(verified.transfer, Transfer::Permit2(ref transfer) if transfer.approval.is_some()));
     // It cannot be tried out before the approval was sent; balance and proxy can be looked at.
-    assert_eq!(stage.chain.questions().len(), 3);
+    assert_eq!(stage.chain.questions().len(), 4);
     stage.chain.set(|state| state.balance = U256::ZERO);
     assert_eq!(stage.reason(&request).await, "permit2_insufficient_balance");
 

@@ -24,7 +24,7 @@ fn stable(kind: &str, wire: &str) -> Result<(), TestCaseError> {
 fn mutate_inside(kind: &str, wire: &str, mutate: impl Fn(&mut Vec<u8>)) -> Option<String> {
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
-    let in_base64 = matches!(kind, "payment_required" | "payment_payload" | "receipt");
+    let in_base64 = matches!(kind, "payment_required" | "payment_payload" | "receipt" | "v1_payment" | "v1_receipt");
     let mut bytes = if in_base64 { STANDARD.decode(wire).unwrap() } else { wire.into() };
     mutate(&mut bytes);
     if in_base64 { Some(STANDARD.encode(bytes)) } else { String::from_utf8(bytes).ok() }
@@ -42,6 +42,8 @@ fn json_like() -> impl Strategy<Value = String> {
         Just("\"\"".to_owned()),
         Just("\"deferred\"".to_owned()),
         Just("\"tollway:402\"".to_owned()),
+        Just("\"base-sepolia\"".to_owned()),
+        Just("1".to_owned()),
     ];
     let key = prop::sample::select(vec![
         "x402Version",
@@ -56,6 +58,9 @@ fn json_like() -> impl Strategy<Value = String> {
         "asset",
         "payTo",
         "maxTimeoutSeconds",
+        "maxAmountRequired",
+        "description",
+        "mimeType",
         "extra",
         "extras",
         "id",
@@ -174,6 +179,10 @@ fn threat_71_every_capped_decoder_refuses_one_byte_more() {
         ("supported_response", limits::FACILITATOR_RESPONSE),
         ("facilitator_request", limits::FACILITATOR_REQUEST),
         ("handshake_demand", limits::DEMAND_BODY),
+        ("v1_demand", limits::DEMAND_BODY),
+        ("v1_payment", limits::PAYMENT_HEADER),
+        ("v1_receipt", limits::RECEIPT_HEADER),
+        ("v1_facilitator_request", limits::FACILITATOR_REQUEST),
         ("payment", limits::HANDSHAKE_HEADER),
         ("payment_response", limits::HANDSHAKE_HEADER),
         ("crawler_price", limits::CRAWLER_VALUE),

@@ -5,5 +5,6 @@
 mod decoders;
 mod numerals;
 mod receipts;
+mod v1;
 mod vectors;
 mod wires;

@@ -40,9 +40,16 @@ pub(crate) fn accepted() -> &'static [Accepted] {
     static ROWS: LazyLock<Vec<Accepted>> = LazyLock::new(|| {
         let mut rows: Vec<Accepted> = load("messages.json");
         rows.extend(load::<Accepted>("headers.json"));
+        rows.extend(load::<Accepted>("v1.json"));
         rows
     });
     &ROWS
+}
+
+fn refused() -> Vec<Refused> {
+    let mut rows: Vec<Refused> = load("refused.json");
+    rows.extend(load::<Refused>("v1_refused.json"));
+    rows
 }
 
 #[test]
@@ -64,7 +71,7 @@ fn accepted_rows_encode_from_what_they_say() {
 
 #[test]
 fn threat_70_refused_rows_name_their_reason() {
-    for row in load::<Refused>("refused.json") {
+    for row in refused() {
         let refusal = match read(&row.kind, &row.wire) {
             Ok(reading) => panic!("{} was read as {}", row.name, reading.decoded),
             Err(refusal) => refusal.unwrap_or_else(|| panic!("{}: untyped", row.name)),
@@ -78,10 +85,10 @@ fn threat_70_refused_rows_name_their_reason() {
 #[test]
 fn every_kind_has_vectors_and_every_sized_kind_has_refusals() {
     let accepted: HashSet<_> = accepted().iter().map(|row| row.kind.as_str()).collect();
-    let refused: HashSet<_> = load::<Refused>("refused.json").into_iter().map(|row| row.kind).collect();
+    let refused: HashSet<_> = refused().into_iter().map(|row| row.kind).collect();
     for &kind in KINDS {
         assert!(accepted.contains(kind), "{kind}");
-        let is_word = matches!(kind, "crawler_error" | "network" | "dress" | "asset" | "amount");
+        let is_word = matches!(kind, "crawler_error" | "v1_network" | "network" | "dress" | "asset" | "amount");
         assert!(is_word || refused.contains(kind), "{kind}");
     }
 }

@@ -8,7 +8,7 @@ use tollway_protocol::limits::FACILITATOR_RESPONSE;
 use tollway_protocol::{
     Amount, Asset, CrawlerCommitment, CrawlerError, DeferredPayload, Dress, FacilitatorRequest, HandshakeDemand,
     Network, PaymentHeader, PaymentPayload, PaymentRequired, PaymentResponseHeader, Price, Reference, Refusal,
-    SettleResponse, SupportedResponse, VerifyResponse, decode_json, encode_json,
+    SettleResponse, SupportedResponse, VerifyResponse, decode_json, encode_header, encode_json, v1,
 };
 
 /// What a wire text means, and how this crate writes the same again.
@@ -34,6 +34,11 @@ pub(crate) const KINDS: &[&str] = &[
     "crawler_exact_price",
     "crawler_max_price",
     "crawler_error",
+    "v1_demand",
+    "v1_payment",
+    "v1_receipt",
+    "v1_facilitator_request",
+    "v1_network",
     "network",
     "dress",
     "asset",
@@ -60,6 +65,18 @@ pub(crate) fn read(kind: &str, wire: &str) -> Result<Reading, Option<Refusal>> {
         "crawler_exact_price" => commitment(Some(wire), None),
         "crawler_max_price" => commitment(None, Some(wire)),
         "crawler_error" => word::<CrawlerError>(wire),
+        "v1_demand" => message(v1::PaymentRequired::decode(wire.as_bytes())?, encode_json),
+        "v1_payment" => message(v1::PaymentPayload::decode(wire)?, v1::PaymentPayload::encode),
+        "v1_receipt" => {
+            let receipt = v1::decode_receipt(wire)?;
+            Ok(Reading { decoded: v1::settle_response(&receipt), encoded: v1::encode_receipt(&receipt) })
+        }
+        "v1_facilitator_request" => message(v1::FacilitatorRequest::decode(wire.as_bytes())?, encode_json),
+        "v1_network" => {
+            let network = v1::network_named(wire).ok_or(None)?;
+            let encoded = v1::network_name(&network).ok_or(None)?.to_owned();
+            Ok(Reading { decoded: encoded.clone().into(), encoded })
+        }
         "network" => word::<Network>(wire),
         "dress" => word::<Dress>(wire),
         "asset" => word::<Asset>(wire),
@@ -88,6 +105,11 @@ pub(crate) fn write(kind: &str, decoded: &Value) -> String {
         "crawler_exact_price" => CrawlerCommitment::Exact(price_from(decoded)).encode().1,
         "crawler_max_price" => CrawlerCommitment::Max(price_from(decoded)).encode().1,
         "crawler_error" => decoded.as_str().unwrap().parse::<CrawlerError>().unwrap().to_string(),
+        "v1_demand" => encode_json(&from_json::<v1::PaymentRequired>(decoded)),
+        "v1_payment" => from_json::<v1::PaymentPayload>(decoded).encode(),
+        "v1_receipt" => v1::encode_receipt(&v1::decode_receipt(&encode_header(decoded)).unwrap()),
+        "v1_facilitator_request" => encode_json(&from_json::<v1::FacilitatorRequest>(decoded)),
+        "v1_network" => decoded.as_str().unwrap().to_owned(),
         "network" => from_json::<Network>(decoded).to_string(),
         "dress" => from_json::<Dress>(decoded).to_string(),
         "asset" => from_json::<Asset>(decoded).to_string(),

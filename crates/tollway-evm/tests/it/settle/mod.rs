@@ -6,5 +6,5 @@ mod claims;
 mod crash;
 mod hostile;
 mod proxy;
-mod rig;
+pub(crate) mod rig;
 mod service;
