@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod evidence;
 pub mod gate;
 pub mod key_directory;
+pub mod key_file;
 pub mod message;
 pub mod origin;
 pub mod payer;

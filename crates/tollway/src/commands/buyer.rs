@@ -51,7 +51,7 @@ pub(crate) fn payer(key: PrivateKey, options: PayerOptions<'_>) -> anyhow::Resul
         getrandom::fill(bytes).expect("the system gives randomness");
     });
     Ok(Payer::new(PayerParts {
-        client,
+        transport: Arc::new(client),
         buyer: Buyer {
             budget: options.budget,
             journal,
@@ -60,7 +60,7 @@ pub(crate) fn payer(key: PrivateKey, options: PayerOptions<'_>) -> anyhow::Resul
             dress: options.dress,
             network: options.network,
         },
-        key,
+        key: Arc::new(key),
         agent: agent.as_str().to_owned(),
         entropy,
         body_max: options.body_max,
