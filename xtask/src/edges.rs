@@ -102,6 +102,12 @@ pub const TABLE: &[Row] = &[
         ],
         ..NOTHING
     },
+    Row {
+        name: "tollway-interop",
+        may_use: &["tollway-signatures"],
+        must_not_reach: &["hyper", "reqwest", "rusqlite", "tokio"],
+        ..NOTHING
+    },
     Row { name: "xtask", ..NOTHING },
 ];
 
