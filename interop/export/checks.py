@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 from .evidence import components, promised, signature_params, signed_target, split_target
+from .payments import check_paid_statements, check_payments
 from .reading import ZERO, b64, canonical, demand, sealed, sha256, unb64, units
 
 NONCE_SKEW = 60
@@ -113,12 +114,16 @@ def check_double_entry(entries, figures):
             sides = (revenue, payer) if kind == "undelivered" else (payer, revenue)
             if "debit" in body:
                 demand((body["debit"], body["credit"]) == sides, entry, "debit and credit are other accounts")
-        if kind in LINE_KINDS:
+        if kind == "bill_paid":
+            sides = (f"rail:{body['rail']}", f"payer:{body['agent']}")
+            demand((body["debit"], body["credit"]) == sides, entry, "debit and credit are other accounts")
+        if kind in (*LINE_KINDS, "bill_paid"):
             amount = units(body["amount"])
             balances[body["debit"]] += amount
             balances[body["credit"]] -= amount
-            postings += kind != "undelivered"
-            charged += amount if kind != "undelivered" else 0
+            charges = kind in ("sale", "sale_posted")
+            postings += charges
+            charged += amount if charges else 0
     demand(sum(balances.values()) == 0, entries[-1], "the accounts do not sum to 0")
     figures.update(postings=postings, charged=charged, claims=claims)
     return f"{postings} postings, {len(balances)} accounts sum to 0: " + ", ".join(
@@ -198,4 +203,6 @@ CHECKS = (
     ("evidence", check_evidence),
     ("double entry", check_double_entry),
     ("statements", check_statements),
+    ("exact payments", check_payments),
+    ("paid statements", check_paid_statements),
 )

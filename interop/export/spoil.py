@@ -35,6 +35,44 @@ def spoiled(entries):
     yield "an offer's hash", relinked(offer_changed(entries)), "does not follow from its hash"
 
 
+def spoiled_payments(entries):
+    """The same for an export of exact payments."""
+    def first(kind):
+        return next(place for place, entry in enumerate(entries) if entry["body"]["kind"] == kind)
+
+    claim, settled, owed = first("exact_claim"), first("exact_settled"), first("refund_owed")
+    claims = [entry["body"] for entry in entries if entry["body"]["kind"] == "exact_claim"]
+    named = [body["identifier"] for body in claims if "identifier" in body]
+    yield "an amount, chain kept", changed(entries, claim, amount="1"), "the hash is not that"
+    yield "an amount", relinked(changed(entries, claim, amount="1")), "another amount"
+    yield "another payer", relinked(changed(entries, claim, payer=claims[0]["pay_to"])), "another payer"
+    yield "another payTo", relinked(changed(entries, claim, pay_to=claims[0]["payer"])), "another payTo"
+    yield "another payment's evidence", relinked(changed(entries, claim, payment=claims[1]["payment"])), "signed"
+    yield "an id", relinked(changed(entries, claim, id=b64(bytes(32)))), "payment id"
+    yield "an identifier twice", relinked(changed(entries, first("exact_released") - 1, identifier=named[0])), "identifier"
+    yield "a claim twice", relinked([*entries, entries[claim]]), "exact_claim of a payment that is settled"
+    yield "settled twice", relinked([*entries, entries[settled]]), "exact_settled of a payment that is settled"
+    yield "settled after it failed", relinked(changed(entries, settled, id=failed_id(entries))), "exact_settled of"
+    yield "more settled than claimed", relinked(changed(entries, settled, amount="1")), "not the transfer"
+    yield "settled elsewhere", relinked(changed(entries, settled, debit="received:eip155:1/0x0")), "debit and credit"
+    yield "settled by nothing", relinked(changed(entries, settled, transaction="")), "no transfer"
+    yield "another's refund", relinked(changed(entries, owed, credit="refund:0x0")), "debit and credit"
+    yield "a claim left out", relinked(entries[:claim] + entries[claim + 1 :]), "payment that is None"
+
+
+def failed_id(entries):
+    return next(entry["body"]["id"] for entry in entries if entry["body"]["kind"] == "exact_released")
+
+
+def spoiled_bills(entries):
+    """The same for an export that ends in a paid statement."""
+    last = len(entries) - 1
+    yield "an amount", relinked(changed(entries, last, amount="1")), "no statement asks"
+    yield "another period", relinked(changed(entries, last, period="2020-01")), "no statement asks"
+    yield "another account", relinked(changed(entries, last, debit="rail:card")), "debit and credit"
+    yield "paid twice", relinked([*entries, changed(entries, last, reference="other")[last]]), "paid before"
+
+
 def changed(entries, place, **members):
     copy = list(entries)
     copy[place] = {**entries[place], "body": {**entries[place]["body"], **members}}

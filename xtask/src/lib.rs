@@ -2,9 +2,9 @@
 //!
 //! Promise: a rule of the house is a test here, or it is not a rule. `cargo xtask test` is the one command a change
 //! must pass, [`tidy`] holds what the compiler does not (names, sizes, documents), [`edges`] holds which crate may
-//! know which, and [`bench`](mod@bench) measures.
+//! know which, [`contracts`] compiles the contracts, and [`bench`](mod@bench) measures.
 //!
-//! Refusal: this crate never ships, nothing depends on it, and it never changes a file.
+//! Refusal: this crate never ships, nothing depends on it, and it changes no file but the contracts' artifacts.
 //!
 //! ```
 //! use xtask::tidy::{self, tree::Tree};
@@ -16,6 +16,7 @@
 #![allow(clippy::print_stdout, reason = "a chore answers on standard output; it has no log")]
 
 pub mod bench;
+pub mod contracts;
 pub mod edges;
 pub mod test;
 pub mod tidy;

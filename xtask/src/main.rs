@@ -21,6 +21,12 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Compile the contracts with the pinned compiler and write their artifacts.
+    Contracts {
+        /// Only say which artifacts differ from their source.
+        #[arg(long)]
+        check: bool,
+    },
     /// Run everything a change must pass: format, lints, tests, documentation, interop.
     Test {
         /// Only the steps that need Rust alone; says which steps it leaves out.
@@ -38,6 +44,7 @@ enum Chore {
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().chore {
         Chore::Bench { arguments } => xtask::bench::run(&arguments),
+        Chore::Contracts { check } => xtask::contracts::run(check),
         Chore::Test { core } => xtask::test::run(core),
         Chore::Tidy { long } => xtask::tidy::run(long),
     }

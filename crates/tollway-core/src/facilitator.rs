@@ -2,7 +2,10 @@
 //! `/settle`). In this process, on another machine, or several with failover: a seller cannot tell.
 
 use async_trait::async_trait;
-use tollway_protocol::{FacilitatorRequest, Reason, Refusal, SettleResponse, SupportedResponse, VerifyResponse};
+use serde::{Deserialize, Serialize};
+use tollway_protocol::{
+    Amount, FacilitatorRequest, Network, Reason, Refusal, SettleResponse, SupportedResponse, VerifyResponse,
+};
 
 /// Verifies and settles payments.
 ///
@@ -21,6 +24,84 @@ pub trait Facilitator: Send + Sync {
     /// same payment never pays twice. A transfer that was sent and is not seen yet is
     /// `Failed` with the reason `settlement_pending` and the transaction.
     async fn settle(&self, request: &FacilitatorRequest) -> Result<SettleResponse, FacilitatorError>;
+
+    /// What is known of a payment that was given here to be settled, by its id or by its transfer.
+    /// A facilitator that keeps no record knows of none.
+    async fn status(&self, payment: &str) -> Result<Option<PaymentStatus>, FacilitatorError> {
+        let _ = payment;
+        Ok(None)
+    }
+
+    /// The most that settling one payment on this network may cost in gas now, in the chain's atomic
+    /// unit (wei). Zero where settling costs the facilitator nothing.
+    async fn gas_ceiling(&self, network: &Network) -> Result<u128, FacilitatorError> {
+        let _ = network;
+        Ok(0)
+    }
+
+    /// Whether payments can be settled now.
+    async fn ready(&self) -> Result<(), FacilitatorError> {
+        self.supported().await.map(drop)
+    }
+}
+
+/// What became of a payment that was given to a facilitator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentStatus {
+    /// The payment's id.
+    pub payment: String,
+    /// Where it is.
+    pub state: PaymentState,
+    /// Where it settles.
+    pub network: Network,
+    /// Who pays.
+    pub payer: String,
+    /// How much, in atomic units.
+    pub amount: Amount,
+    /// The transfer, as soon as one was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What it cost in gas: this payment's share of its transfer, in the chain's atomic unit.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "decimal")]
+    pub gas: Option<u128>,
+}
+
+/// Where a payment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PaymentState {
+    /// Taken on; nothing was sent yet.
+    Claimed,
+    /// Sent, and not seen yet.
+    Pending,
+    /// Paid.
+    Settled,
+    /// Not paid, and never will be by this payment.
+    Failed,
+    /// Sent, and lost from sight: it is being looked for.
+    Unknown,
+}
+
+/// Serde for an optional 128-bit number as decimal text, which every JSON reader holds exactly.
+mod decimal {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    #[allow(clippy::ref_option, reason = "the shape that serde asks for")]
+    pub(super) fn serialize<S: Serializer>(value: &Option<u128>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(number) => serializer.collect_str(number),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u128>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
+    }
 }
 
 /// Why a facilitator gave no answer.

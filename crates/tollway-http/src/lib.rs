@@ -8,6 +8,7 @@ pub mod body;
 pub mod dress;
 pub mod endpoint;
 pub mod evidence;
+pub mod facilitator;
 pub mod gate;
 pub mod key_directory;
 pub mod key_file;

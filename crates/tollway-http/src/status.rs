@@ -46,7 +46,8 @@ fn general(reason: Reason) -> StatusCode {
         | R::OverCredit
         | R::OverBudget
         | R::OverMaxPrice
-        | R::BudgetExhausted => StatusCode::PAYMENT_REQUIRED,
+        | R::BudgetExhausted
+        | R::Declined => StatusCode::PAYMENT_REQUIRED,
 
         R::MalformedSignatureInput
         | R::MalformedSignature
@@ -91,7 +92,8 @@ fn general(reason: Reason) -> StatusCode {
         | R::WeakKey
         | R::TestKey
         | R::SignatureInvalid
-        | R::NonceMissing => StatusCode::UNAUTHORIZED,
+        | R::NonceMissing
+        | R::ApiKeyUnknown => StatusCode::UNAUTHORIZED,
 
         R::AgentForbiddenAddress
         | R::AgentUnknown
@@ -115,7 +117,7 @@ fn general(reason: Reason) -> StatusCode {
         R::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         R::PaymentTooLarge | R::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         R::MisdirectedHost => StatusCode::MISDIRECTED_REQUEST,
-        R::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        R::TooManyRequests | R::GasBudgetExhausted => StatusCode::TOO_MANY_REQUESTS,
 
         R::UpstreamUnreachable | R::UpstreamMalformed => StatusCode::BAD_GATEWAY,
         R::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,

@@ -29,7 +29,7 @@ pub struct AccountView {
     pub daily_budget: Option<Amount>,
     /// Bought on the last UTC day on which it bought anything, if that is the asked day; pending claims count.
     pub spent_today: Amount,
-    /// Charged and not taken back.
+    /// Charged, not taken back and not paid.
     pub balance_owed: Amount,
     /// Held for sales in progress: reserves of this process and pending claims of any.
     pub reserved: Amount,
@@ -52,6 +52,8 @@ pub struct Account {
     pub posted: Amount,
     /// Sum of all charges taken back.
     pub undelivered: Amount,
+    /// Sum of all statements paid.
+    pub paid: Amount,
     /// Sum of claims that are neither posted, voided nor expired.
     pub pending: Amount,
     /// UTC day (days since 1970) that `spent` belongs to.
@@ -75,6 +77,7 @@ impl Account {
             blocked: false,
             posted: Amount::ZERO,
             undelivered: Amount::ZERO,
+            paid: Amount::ZERO,
             pending: Amount::ZERO,
             spent_day: utc_day(now),
             spent: Amount::ZERO,
@@ -84,10 +87,12 @@ impl Account {
         }
     }
 
-    /// Charged and not taken back.
+    /// Charged, not taken back and not paid; nothing if the seller owes the agent.
     #[must_use]
     pub fn owed(&self) -> Amount {
-        self.posted.checked_sub(self.undelivered).unwrap_or(Amount::ZERO)
+        // A charge can be taken back after its statement was paid: the credit lowers the next statement.
+        let settled = self.undelivered.checked_add(self.paid);
+        settled.and_then(|settled| self.posted.checked_sub(settled)).unwrap_or(Amount::ZERO)
     }
 
     /// Bought on the UTC day of `now`. A clock that runs back a day does not open a fresh budget.

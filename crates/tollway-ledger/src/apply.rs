@@ -13,15 +13,18 @@ use crate::books::CloseOutcome;
 use crate::canonical::to_canonical;
 use crate::closing::{SignedClose, write_close};
 use crate::document::DocumentKind;
+use crate::exact::{BillPayment, ExactOutcome, ExactRecord, ExactSale};
 use crate::exposure::{full, mismatch, other_asset, replayed, unknown_agent};
-use crate::id::{AgentId, CommitmentId, Hash, Sequence};
+use crate::id::{AgentId, CommitmentId, Hash, PaymentId, Sequence};
 use crate::journal::{Entry, EntryKind};
 use crate::nonce::{nonce_bucket, nonce_key};
 use crate::read::recorded;
 use crate::records::{CommitmentRow, Index, Records, RecordsError};
 use crate::sale::{Delivery, DeliveryNote, Posting, Recorded, Sale, SaleState};
 
+mod bill;
 mod claim;
+mod exact;
 mod terms;
 
 use claim::{expire_claims, post_claim, void_claim, write_note};
@@ -53,6 +56,12 @@ pub enum Command<'a> {
     PutDocument(DocumentKind, &'a str, &'a [u8]),
     /// Close a period as planned and signed.
     Close(&'a SignedClose),
+    /// Claim an exact payment for a request.
+    ExactClaim(&'a ExactSale),
+    /// Record how an exact payment went on.
+    ExactOutcome(&'a PaymentId, &'a ExactOutcome),
+    /// Record that a statement was paid.
+    PayBill(&'a BillPayment),
 }
 
 /// What a command came to, from the earliest answer to the last.
@@ -76,6 +85,12 @@ pub enum Outcome {
     Kept(Hash),
     /// The period is closed.
     Closed(Box<CloseOutcome>),
+    /// The books knew the exact payment for this request; nothing changed.
+    ExactKnown(Box<ExactRecord>),
+    /// This entry stands in the books now.
+    Written(Posting),
+    /// This entry had said the same before; nothing changed.
+    Stood(Posting),
 }
 
 /// Carries out a command at the Unix second `now`.
@@ -95,6 +110,9 @@ pub fn apply(records: &mut dyn Records, command: Command<'_>, now: u64) -> Resul
         Command::BlockAgent(agent, blocked) => block_agent(records, agent, blocked, now),
         Command::PutDocument(kind, id, body) => put_document(records, kind, id, body, now),
         Command::Close(close) => write_close(records, close, now),
+        Command::ExactClaim(sale) => exact::claim(records, sale, now),
+        Command::ExactOutcome(id, outcome) => exact::go_on(records, id, outcome, now),
+        Command::PayBill(payment) => bill::pay(records, payment, now),
     }
 }
 

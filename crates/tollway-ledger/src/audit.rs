@@ -11,6 +11,7 @@ use serde_json::Value;
 use tollway_protocol::Amount;
 
 use crate::canonical::recanonical;
+use crate::exact::ExactSale;
 use crate::id::{Hash, Sequence};
 use crate::statement::Balance;
 
@@ -28,6 +29,11 @@ pub const FAULTS_MAX: usize = 1_000;
 pub trait EvidenceKeys {
     /// Checks a buyer's signature over a signature base.
     fn verify_sale(&self, thumbprint: &[u8; 32], base: &str, signature: &[u8; 64]) -> Proof;
+    /// Checks that a payer signed a payment, and that it is the one claimed: its id, network, asset,
+    /// amount and payTo. Unless implemented, nothing is known of it.
+    fn verify_payment(&self, _claimed: &ExactSale) -> Proof {
+        Proof::NoKey
+    }
     /// The payload of a seller's JWS, if its signature is right.
     fn verify_jws(&self, jws: &str) -> Option<Vec<u8>>;
 }
@@ -75,10 +81,37 @@ pub struct AuditReport {
     pub sales_unproved: u64,
     /// Statements and checkpoints whose seller's signature was checked and is right.
     pub seals_proved: u64,
+    /// Payments of statements.
+    pub bills_paid: u64,
+    /// Sum of all payments of statements, in atomic units.
+    pub paid: Amount,
+    /// Exact payments, by network and asset (`eip155:8453/0x…`). Never added to one another.
+    pub assets: BTreeMap<String, AssetTotals>,
+    /// Exact payments whose payer's signature was checked and is right.
+    pub payments_proved: u64,
+    /// Exact payments whose payer's signature the auditor cannot check.
+    pub payments_unproved: u64,
     /// Everything wrong, in the order found, at most [`FAULTS_MAX`].
     pub faults: Vec<Fault>,
     /// How many faults there are.
     pub fault_count: u64,
+}
+
+/// What the exact payments in one asset come to.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AssetTotals {
+    /// Decimal digits of the asset's atomic unit, as its newest claim says.
+    pub scale: u8,
+    /// Payments claimed, whatever became of them.
+    pub claimed: u64,
+    /// Payments settled, those owed back included.
+    pub settled: u64,
+    /// Sum of the settled payments, in atomic units.
+    pub received: Amount,
+    /// Sum of what is owed back, in atomic units.
+    pub refund_owed: Amount,
+    /// Debits less credits of every account in this asset, in atomic units; they sum to 0.
+    pub balances: BTreeMap<String, Balance>,
 }
 
 /// One thing that does not follow.
@@ -110,7 +143,7 @@ pub enum FaultKind {
     Genesis,
     /// A commitment id does not follow from its evidence.
     CommitmentId,
-    /// A commitment is charged or claimed twice.
+    /// A commitment or a payment is claimed or charged twice, or a statement paid twice.
     Duplicate,
     /// A key used a nonce twice.
     Nonce,
@@ -130,6 +163,8 @@ pub enum FaultKind {
     Seal,
     /// The accounts do not sum to zero.
     Balance,
+    /// The payment of a statement is not what a statement asks for.
+    Bill,
 }
 
 impl AuditReport {
@@ -139,11 +174,12 @@ impl AuditReport {
         self.fault_count == 0
     }
 
-    /// Whether, besides, every sale's and every seal's signature was checked and is right.
+    /// Whether, besides, every sale's, payment's and seal's signature was checked and is right.
     #[must_use]
     pub fn is_proved(&self) -> bool {
         let seals = self.statements + self.checkpoints;
-        self.is_consistent() && self.sales_unproved == 0 && self.seals_proved == seals
+        let unproved = self.sales_unproved + self.payments_unproved;
+        self.is_consistent() && unproved == 0 && self.seals_proved == seals
     }
 
     fn fault(&mut self, sequence: Sequence, kind: FaultKind, detail: impl Into<String>) {

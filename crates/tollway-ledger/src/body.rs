@@ -11,6 +11,8 @@ use crate::journal::EntryKind;
 use crate::sale::{Delivery, PriceProof, Recorded, Sale, SaleState};
 use crate::statement::{Checkpoint, Line, LineKind, SaleDetail, Statement};
 
+pub(crate) mod exact;
+
 /// The form of the journal this version writes.
 pub(crate) const FORMAT: &str = "tollway-journal-1";
 

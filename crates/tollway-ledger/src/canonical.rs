@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// Largest integer every JSON reader keeps exactly.
-const SAFE_INTEGER: u64 = (1 << 53) - 1;
+pub(crate) const SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 /// The canonical text of a struct whose fields are declared in key order.
 pub(crate) fn to_canonical<T: Serialize>(value: &T) -> String {

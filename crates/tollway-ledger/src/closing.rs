@@ -243,6 +243,7 @@ impl Tally {
             undelivered_total: self.undelivered,
             jws: String::new(),
             sequence: Sequence::ZERO,
+            paid: None,
         })
     }
 }

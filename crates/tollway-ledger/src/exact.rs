@@ -10,6 +10,19 @@ use crate::id::{AgentId, Fingerprint, PaymentId, Sequence};
 use crate::period::Period;
 use crate::sale::{Delivery, Posting};
 
+/// Longest signed payment the books keep, in bytes of JSON.
+pub const PAYMENT_MAX_BYTES: usize = 32 << 10;
+/// Longest identifier of a purchase, in bytes.
+pub const IDENTIFIER_MAX_BYTES: usize = 128;
+/// Longest payer, payTo, rule, method, offer id, transfer and reference, in bytes.
+pub const NAME_MAX_BYTES: usize = 256;
+/// Longest target URI, in bytes.
+pub const TEXT_MAX_BYTES: usize = 16 << 10;
+/// Longest name of a rail, in bytes.
+pub const RAIL_MAX_BYTES: usize = 128;
+/// So many bytes of a reason are kept.
+pub const REASON_MAX_BYTES: usize = 256;
+
 /// When the money moves (x402 v2, payment flows).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -21,7 +34,7 @@ pub enum PaymentFlow {
 }
 
 /// One request and the signed payment for it, ready to be claimed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExactSale {
     /// The payment.
     pub id: PaymentId,
@@ -76,7 +89,7 @@ pub enum ExactState {
 }
 
 /// What the books know of an exact payment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExactRecord {
     /// What was claimed.
     pub sale: ExactSale,
@@ -90,6 +103,8 @@ pub struct ExactRecord {
     pub delivery: Delivery,
     /// Unix second of the claim.
     pub claimed_at: u64,
+    /// The entry of the claim: its place is what [`ExactBooks::exact_list`] goes on after.
+    pub claim: Posting,
     /// The entry of its present state.
     pub posting: Posting,
 }
@@ -102,7 +117,8 @@ pub enum ExactClaim {
     /// The books know this payment for this very request.
     Known(Box<ExactRecord>),
     /// Not for this request: `replay_mismatch` (another request), `identifier_conflict` (the same
-    /// identifier with another payment).
+    /// identifier with another payment); `payment_too_large` or `malformed_payment` beyond the bounds
+    /// of this module.
     Refused(Refusal),
 }
 
@@ -148,7 +164,8 @@ pub struct BillPayment {
     pub amount: Amount,
     /// How: `exact` with its network, or `card`, `bank` and the like.
     pub rail: String,
-    /// The transfer, the bank's reference: unique per rail.
+    /// The transfer, the bank's reference: unique per rail. Where one transfer on a chain carries
+    /// several payments, name the payment with it.
     pub reference: String,
 }
 
@@ -160,7 +177,8 @@ pub enum BillOutcome {
     /// This very payment was recorded before.
     Known(Posting),
     /// `not_found` (no such statement), `amount_mismatch` (not its sum), `bill_paid` (paid by another
-    /// payment).
+    /// payment), `replay_mismatch` (the reference stands for another payment), `malformed_payment`
+    /// (rail or reference beyond their bounds).
     Refused(Refusal),
 }
 
@@ -180,7 +198,7 @@ pub trait ExactBooks: Send + Sync {
     ///
     /// # Errors
     /// [`BooksError::Refused`] with `not_found`, or `invalid_transaction_state` for a step that no
-    /// payment takes.
+    /// payment takes; `malformed_payment` if the transfer's name is empty or too long.
     async fn exact_outcome(&self, id: &PaymentId, outcome: ExactOutcome, now: u64) -> Result<Posting, BooksError>;
 
     /// What the books know of a payment.

@@ -2,6 +2,7 @@
 //!
 //! Every 32-byte value is written as base64url without padding, 43 characters.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -117,11 +118,8 @@ impl PaymentId {
     /// addresses carry a checksum in their case.
     #[must_use]
     pub fn derive(network: &Network, asset: &Asset, payer: &str, nonce: &[u8; 32]) -> Self {
-        let network = network.to_string();
-        let folds = network.starts_with("eip155:");
-        let fold = |text: &str| if folds { text.to_ascii_lowercase() } else { text.to_owned() };
-        let (asset, payer) = (fold(asset.as_str()), fold(payer));
-        let parts: [&[u8]; 4] = [network.as_bytes(), asset.as_bytes(), payer.as_bytes(), nonce];
+        let (asset, payer) = (folded(network, asset.as_str()), folded(network, payer));
+        let parts: [&[u8]; 4] = [network.as_str().as_bytes(), asset.as_bytes(), payer.as_bytes(), nonce];
         let digest = parts.iter().fold(Sha256::new(), |hash, part| {
             hash.chain_update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes()).chain_update(part)
         });
@@ -254,6 +252,14 @@ macro_rules! thirty_two_bytes {
 }
 
 thirty_two_bytes!(CommitmentId, Fingerprint, Hash, PaymentId);
+
+/// An address in the one spelling that a network's addresses are compared in.
+pub(crate) fn folded<'a>(network: &Network, address: &'a str) -> Cow<'a, str> {
+    match network.namespace() {
+        "eip155" => Cow::Owned(address.to_ascii_lowercase()),
+        _ => Cow::Borrowed(address),
+    }
+}
 
 pub(crate) fn encode(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)

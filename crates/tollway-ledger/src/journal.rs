@@ -61,6 +61,20 @@ pub enum EntryKind {
     Statement,
     /// The journal's head at a cut, signed.
     Checkpoint,
+    /// An exact payment was claimed for its request, with its evidence.
+    ExactClaim,
+    /// An exact payment was handed to a facilitator.
+    ExactUnknown,
+    /// An exact payment settled: a posted transfer.
+    ExactSettled,
+    /// An exact payment will never settle.
+    ExactFailed,
+    /// An exact payment was given back before anything was sent.
+    ExactReleased,
+    /// A compensating transfer: a settled exact payment is owed back.
+    RefundOwed,
+    /// A statement was paid: a posted transfer.
+    BillPaid,
 }
 
 /// The text names no kind of entry.
@@ -93,6 +107,13 @@ impl EntryKind {
         Self::Delivery,
         Self::Statement,
         Self::Checkpoint,
+        Self::ExactClaim,
+        Self::ExactUnknown,
+        Self::ExactSettled,
+        Self::ExactFailed,
+        Self::ExactReleased,
+        Self::RefundOwed,
+        Self::BillPaid,
     ];
 
     /// The stable name, as in `body`.
@@ -112,6 +133,13 @@ impl EntryKind {
             Self::Delivery => "delivery",
             Self::Statement => "statement",
             Self::Checkpoint => "checkpoint",
+            Self::ExactClaim => "exact_claim",
+            Self::ExactUnknown => "exact_unknown",
+            Self::ExactSettled => "exact_settled",
+            Self::ExactFailed => "exact_failed",
+            Self::ExactReleased => "exact_released",
+            Self::RefundOwed => "refund_owed",
+            Self::BillPaid => "bill_paid",
         }
     }
 }

@@ -17,6 +17,7 @@
 //! ```
 
 pub mod account;
+pub mod answers;
 pub mod apply;
 pub mod audit;
 mod body;
@@ -36,11 +37,12 @@ pub mod reconcile;
 pub mod records;
 pub mod reserving;
 pub mod sale;
+pub mod settlement;
 pub mod statement;
 
 pub use account::{Account, AccountView, AgentTerms};
 pub use apply::{Command, Outcome, apply};
-pub use audit::{AuditReport, EvidenceKeys, Fault, FaultKind, NoKeys, Proof, verify_export};
+pub use audit::{AssetTotals, AuditReport, EvidenceKeys, Fault, FaultKind, NoKeys, Proof, verify_export};
 pub use books::{Books, BooksError, CheckpointSigner, Claim, CloseOutcome, Ledger, PostOutcome, Reserve};
 pub use document::{Document, DocumentKind};
 pub use exact::{
@@ -52,6 +54,10 @@ pub use journal::{Entry, EntryKind};
 pub use memory::{MemoryBooks, MemoryRecords};
 pub use period::{ParsePeriodError, Period};
 pub use reconcile::{BuyerLine, Difference, Reconciliation, SellerLine, reconcile};
-pub use records::{CommitmentRow, Index, Records, RecordsError};
+pub use records::{BillRow, CommitmentRow, Index, PaymentRecords, PaymentRow, Records, RecordsError};
 pub use sale::{Delivery, DeliveryNote, Evidence, Posting, PriceProof, Recorded, Sale, SaleState};
+pub use settlement::{
+    Attempt, ClaimAnswer, MemorySettlements, SettlementClaim, SettlementOutcome, SettlementRecord, SettlementState,
+    Settlements, SignerAddress, TransactionHash,
+};
 pub use statement::{Balance, Checkpoint, Line, LineKind, ProofCounts, SaleDetail, Statement, StatementFilter};

@@ -21,6 +21,8 @@ use crate::reserving::{claimed, done, posted, reserve, unexpected};
 use crate::sale::{Delivery, DeliveryNote, Recorded, Sale};
 use crate::statement::{Line, Statement, StatementFilter};
 
+mod exact;
+mod payments;
 mod records;
 
 pub use records::MemoryRecords;

@@ -12,6 +12,8 @@ use crate::records::{CommitmentRow, Records, RecordsError};
 use crate::sale::{Recorded, Sale};
 use crate::statement::{Checkpoint, Line, Statement};
 
+pub mod exact;
+
 /// What the books say of a sale that someone wants to make.
 #[derive(Debug)]
 pub enum Glance {

@@ -11,6 +11,10 @@ use crate::period::Period;
 use crate::sale::SaleState;
 use crate::statement::{Statement, StatementFilter};
 
+mod payments;
+
+pub use payments::{BillRow, PaymentRecords, PaymentRow};
+
 /// What storage answers when it cannot answer; the transaction is then given up whole.
 pub type RecordsError = BooksError;
 
@@ -55,7 +59,7 @@ pub enum Index<'a> {
 /// What one transaction over the books can read and write.
 ///
 /// Rows come back exactly as they were put. Writes are kept all together, or none of them.
-pub trait Records {
+pub trait Records: PaymentRecords {
     /// Whose books these are.
     fn ledger(&self) -> &Ledger;
 
@@ -116,6 +120,6 @@ pub trait Records {
     fn last_checkpoint(&mut self) -> Result<Option<Sequence>, RecordsError>;
     /// An agent's newest statement.
     fn last_statement(&mut self, agent: &AgentId) -> Result<Option<Statement>, RecordsError>;
-    /// Statements in the order they were written.
+    /// Statements in the order they were written, each with its payment.
     fn statements(&mut self, filter: &StatementFilter) -> Result<Vec<Statement>, RecordsError>;
 }

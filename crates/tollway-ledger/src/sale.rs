@@ -143,7 +143,7 @@ pub struct Recorded {
 }
 
 /// The entry that made a charge durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Posting {
     /// Its place in the journal.
     pub sequence: Sequence,

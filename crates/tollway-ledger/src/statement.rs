@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tollway_protocol::{Amount, Asset, Dress};
 
 use crate::canonical::to_canonical;
+use crate::exact::BillPayment;
 use crate::id::{AgentId, CommitmentId, Hash, Sequence};
 use crate::period::Period;
 use crate::sale::PriceProof;
@@ -13,7 +14,7 @@ use crate::sale::PriceProof;
 /// What one payer owes for the lines from `from` to `to`.
 ///
 /// `brought_forward + total = payable + carried`: nothing is lost by rounding. Serialises (fields in
-/// canonical order) to the payload that the seller signs; `jws` and `sequence` are not part of it.
+/// canonical order) to the payload that the seller signs; `jws`, `sequence` and `paid` are not part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
     /// Who pays.
@@ -55,6 +56,9 @@ pub struct Statement {
     /// Place of the statement's own entry in the journal.
     #[serde(skip)]
     pub sequence: Sequence,
+    /// What paid it, as far as the books knew when they were asked.
+    #[serde(skip)]
+    pub paid: Option<BillPayment>,
 }
 
 /// How many sales rest on which proof of their price.

@@ -43,6 +43,7 @@ pub mod required;
 pub mod requirements;
 pub mod resource;
 pub mod response;
+pub mod v1;
 pub mod version;
 mod wire;
 

@@ -128,6 +128,14 @@ impl Price {
         Ok(Self { amount, asset, scale })
     }
 
+    /// Reads a bare decimal, such as `0.10`, of an asset whose scale is known from elsewhere.
+    ///
+    /// # Errors
+    /// A number outside the grammar, finer than the scale, or too large.
+    pub fn parse_decimal(text: &str, asset: Asset, scale: Scale) -> Result<Self, ParsePriceError> {
+        Ok(Self { amount: read_number(text, scale)?, asset, scale })
+    }
+
     /// Reads the pay-per-crawl header form: `USD 0.01`.
     ///
     /// # Errors

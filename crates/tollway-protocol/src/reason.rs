@@ -163,6 +163,8 @@ reasons! {
     MethodNotAllowed, "method_not_allowed", Payer, Never, "the method is never served here";
     BodyTooLarge, "body_too_large", Payer, Fixed, "the body is larger than is read";
     HeadersTooLarge, "headers_too_large", Payer, Fixed, "the header section is larger than is read";
+    ApiKeyUnknown, "api_key_unknown", Payer, Fixed, "the caller has no key that is known here";
+    GasBudgetExhausted, "gas_budget_exhausted", Payer, Later, "the caller's budget of gas for the day is used up";
     TooManyRequests, "too_many_requests", Payer, Later, "requests come faster than they are answered";
     UpstreamUnreachable, "upstream_unreachable", Dependency, Later, "the upstream could not be reached";
     UpstreamTimeout, "upstream_timeout", Dependency, Later, "the upstream did not answer in time";
@@ -185,6 +187,7 @@ reasons! {
     // The buyer's side.
     OverMaxPrice, "over_max_price", Config, Fixed, "the price is above what the buyer allows";
     BudgetExhausted, "budget_exhausted", Config, Later, "the buyer's budget is used up";
+    Declined, "declined", Config, Fixed, "whoever was asked to confirm the payment did not";
     ReceiptInvalid, "receipt_invalid", Dependency, Never, "the receipt does not match what was bought";
     ReceiptMissing, "receipt_missing", Dependency, Never, "the answer to a paid request has no receipt";
     JournalUnavailable, "journal_unavailable", Config, Later, "the buyer's journal cannot be written, so nothing is signed";

@@ -22,6 +22,8 @@ use crate::readers::Readers;
 use crate::schema;
 use crate::writer::{Counters, Job, Task, Writer};
 
+mod exact;
+
 /// The books of one seller in one SQLite file.
 ///
 /// Dropping it finishes what was handed in and closes the file. If the disk itself fails in the very

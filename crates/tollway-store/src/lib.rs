@@ -28,7 +28,9 @@ mod readers;
 mod records;
 mod rows;
 mod schema;
+mod settlements;
 mod writer;
 
 pub use books::SqliteBooks;
 pub use options::OpenOptions;
+pub use settlements::SqliteSettlements;

@@ -8,13 +8,15 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use tollway_ledger::nonce::live_bucket;
 use tollway_ledger::{
-    Account, AgentId, CommitmentId, CommitmentRow, Document, DocumentKind, Entry, Hash, Index, Ledger, Period, Records,
-    RecordsError, Sequence, Statement, StatementFilter,
+    Account, AgentId, BillPayment, CommitmentId, CommitmentRow, Document, DocumentKind, Entry, Hash, Index, Ledger,
+    Period, Records, RecordsError, Sequence, Statement, StatementFilter,
 };
 use tollway_protocol::Amount;
 
 use crate::failure::{damaged, failure};
-use crate::rows::{account, commitment, document, entry, integer, most, natural, place, state_number, sum};
+use crate::rows::{account, bill_of, commitment, document, entry, integer, most, natural, place, state_number, sum};
+
+mod payments;
 
 /// Most nonces dropped in one transaction, so that no batch waits long.
 const DROP_AT_ONCE: u64 = 4_096;
@@ -22,8 +24,14 @@ const DROP_AT_ONCE: u64 = 4_096;
 const ENTRY: &str = "SELECT e.sequence, e.at, e.kind, e.body, e.hash, \
     (SELECT p.hash FROM entries p WHERE p.sequence = e.sequence - 1) FROM entries e";
 
+const STATEMENT: &str = "SELECT e.sequence, e.at, e.kind, e.body, e.hash, \
+    (SELECT p.hash FROM entries p WHERE p.sequence = e.sequence - 1), b.amount, b.rail, b.reference \
+    FROM entries e JOIN statements s ON s.sequence = e.sequence JOIN agents a ON a.number = s.agent \
+    LEFT JOIN bills b ON b.statement = s.sequence \
+    WHERE (?1 IS NULL OR a.agent = ?1) AND (?2 IS NULL OR s.period = ?2) ORDER BY s.sequence";
+
 const ACCOUNT: &str = "SELECT number, agent, credit_limit, daily_budget, blocked, posted, \
-    undelivered, pending, spent_day, spent, since, last_sale, touched FROM agents";
+    undelivered, pending, spent_day, spent, since, last_sale, touched, paid FROM agents";
 
 const COMMITMENT: &str = "SELECT c.id, c.fingerprint, c.state, a.agent, c.amount, c.expires, \
     c.first, c.posted, c.at, c.noted FROM commitments c JOIN agents a ON a.number = c.agent";
@@ -357,15 +365,17 @@ impl Records for SqliteRecords<'_> {
     }
 
     fn statements(&mut self, filter: &StatementFilter) -> Result<Vec<Statement>, RecordsError> {
-        let sql = format!(
-            "{ENTRY} JOIN statements s ON s.sequence = e.sequence JOIN agents a ON \
-            a.number = s.agent WHERE (?1 IS NULL OR a.agent = ?1) \
-            AND (?2 IS NULL OR s.period = ?2) ORDER BY s.sequence"
-        );
         let agent = filter.agent.as_ref().map(AgentId::as_str);
         let period = filter.period.map(|period| period.to_string());
-        let entries = all(self.connection, &sql, (agent, period), entry)?;
-        entries.iter().map(Statement::from_entry).collect()
+        let rows = all(self.connection, STATEMENT, (agent, period), |row| Ok((entry(row)?, bill_of(row)?)))?;
+        let read = |(entry, paid): (Entry, Option<(Amount, String, String)>)| {
+            let mut statement = Statement::from_entry(&entry)?;
+            let (agent, period) = (statement.agent.clone(), statement.period);
+            statement.paid =
+                paid.map(|(amount, rail, reference)| BillPayment { agent, period, amount, rail, reference });
+            Ok(statement)
+        };
+        rows.into_iter().map(read).collect()
     }
 }
 
@@ -403,7 +413,7 @@ fn all<T>(
 fn write_account(connection: &Connection, number: i64, account: &Account) -> Result<(), RecordsError> {
     let sql = "UPDATE agents SET credit_limit = ?, daily_budget = ?, blocked = ?, posted = ?, \
         undelivered = ?, pending = ?, spent_day = ?, spent = ?, since = ?, last_sale = ?, \
-        touched = ? WHERE number = ?";
+        touched = ?, paid = ? WHERE number = ?";
     let values = params![
         sum(account.terms.credit_limit),
         account.terms.daily_budget.map(sum),
@@ -416,6 +426,7 @@ fn write_account(connection: &Connection, number: i64, account: &Account) -> Res
         integer(account.since),
         account.last_sale.map(integer),
         integer(account.touched.get()),
+        sum(account.paid),
         number,
     ];
     run(connection, sql, values)

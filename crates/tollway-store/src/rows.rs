@@ -3,8 +3,8 @@
 use rusqlite::Row;
 use rusqlite::types::{Type, Value};
 use tollway_ledger::{
-    Account, AgentTerms, CommitmentId, CommitmentRow, Document, DocumentKind, Entry, Fingerprint, Hash, SaleState,
-    Sequence,
+    Account, AgentTerms, CommitmentId, CommitmentRow, Document, DocumentKind, Entry, ExactState, Fingerprint, Hash,
+    PaymentId, PaymentRow, SaleState, Sequence,
 };
 use tollway_protocol::Amount;
 
@@ -27,6 +27,7 @@ pub(crate) fn account(row: &Row<'_>) -> rusqlite::Result<(i64, Account)> {
         since: natural(row, 10)?,
         last_sale: row.get::<_, Option<i64>>(11)?.map(i64::unsigned_abs),
         touched: Sequence::new(natural(row, 12)?),
+        paid: amount(row, 13)?,
     };
     Ok((row.get(0)?, account))
 }
@@ -57,6 +58,28 @@ pub(crate) fn commitment(row: &Row<'_>) -> rusqlite::Result<CommitmentRow> {
         at: natural(row, 8)?,
         noted: row.get(9)?,
     })
+}
+
+pub(crate) fn payment(row: &Row<'_>) -> rusqlite::Result<PaymentRow> {
+    let settled: Option<i64> = row.get(7)?;
+    Ok(PaymentRow {
+        id: PaymentId::from_bytes(row.get(0)?),
+        fingerprint: Fingerprint::from_bytes(row.get(1)?),
+        identifier: row.get(2)?,
+        state: payment_state(row, 3)?,
+        transaction: row.get(4)?,
+        first: Sequence::new(natural(row, 5)?),
+        last: Sequence::new(natural(row, 6)?),
+        settled: settled.map(|settled| Sequence::new(settled.unsigned_abs())),
+    })
+}
+
+/// What paid a statement, if anything: amount, rail, reference.
+pub(crate) fn bill_of(row: &Row<'_>) -> rusqlite::Result<Option<(Amount, String, String)>> {
+    match row.get::<_, Value>(6)? {
+        Value::Null => Ok(None),
+        _ => Ok(Some((amount(row, 6)?, row.get(7)?, row.get(8)?))),
+    }
 }
 
 pub(crate) fn document(kind: DocumentKind, row: &Row<'_>) -> rusqlite::Result<Document> {
@@ -107,6 +130,30 @@ pub(crate) fn state_number(state: SaleState) -> i64 {
         SaleState::Voided => 2,
         SaleState::Expired => 3,
         SaleState::Undelivered => 4,
+    }
+}
+
+fn payment_state(row: &Row<'_>, column: usize) -> rusqlite::Result<ExactState> {
+    match row.get(column)? {
+        0 => Ok(ExactState::Claimed),
+        1 => Ok(ExactState::Unknown),
+        2 => Ok(ExactState::Settled),
+        3 => Ok(ExactState::Failed),
+        4 => Ok(ExactState::Released),
+        5 => Ok(ExactState::RefundOwed),
+        other => Err(rusqlite::Error::IntegralValueOutOfRange(column, other)),
+    }
+}
+
+/// Below 2 are those that the partial index `open_payments` holds.
+pub(crate) fn payment_state_number(state: ExactState) -> i64 {
+    match state {
+        ExactState::Claimed => 0,
+        ExactState::Unknown => 1,
+        ExactState::Settled => 2,
+        ExactState::Failed => 3,
+        ExactState::Released => 4,
+        ExactState::RefundOwed => 5,
     }
 }
 

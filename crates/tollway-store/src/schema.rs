@@ -13,7 +13,7 @@ use crate::failure::{damaged, failure};
 const APPLICATION_ID: i32 = 0x544f_4c4c;
 
 /// One step for each version of the file; the newest version is their number.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 const VERSION_1: &str = "
 CREATE TABLE ledger (
@@ -50,6 +50,22 @@ CREATE TABLE statements (
     sequence INTEGER PRIMARY KEY, agent INTEGER NOT NULL, period TEXT NOT NULL, UNIQUE (agent, period)
 ) STRICT;
 CREATE TABLE checkpoints (period TEXT PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// Exact payments, and statements that are paid.
+const VERSION_2: &str = "
+ALTER TABLE agents ADD COLUMN paid BLOB NOT NULL DEFAULT x'00000000000000000000000000000000';
+CREATE TABLE payments (
+    id BLOB PRIMARY KEY,
+    fingerprint BLOB NOT NULL, identifier TEXT UNIQUE, state INTEGER NOT NULL, reference TEXT,
+    first INTEGER NOT NULL UNIQUE, last INTEGER NOT NULL, settled INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX open_payments ON payments (first) WHERE state < 2;
+CREATE TABLE bills (
+    statement INTEGER PRIMARY KEY,
+    amount BLOB NOT NULL, rail TEXT NOT NULL, reference TEXT NOT NULL, sequence INTEGER NOT NULL,
+    UNIQUE (rail, reference)
+) STRICT;
 ";
 
 /// Opens the writing connection, making or migrating the file if `ledger` is given.

@@ -8,8 +8,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use tollway_ledger::closing::SignedClose;
 use tollway_ledger::{
-    Account, AgentId, AgentTerms, BooksError, Command, CommitmentId, Delivery, DeliveryNote, DocumentKind,
-    ExposureTable, Ledger, Outcome, Records, Reservation, Sequence, apply,
+    Account, AgentId, AgentTerms, BillPayment, BooksError, Command, CommitmentId, Delivery, DeliveryNote, DocumentKind,
+    ExactOutcome, ExactSale, ExposureTable, Ledger, Outcome, PaymentId, Records, Reservation, Sequence, apply,
 };
 
 use crate::failure::failure;
@@ -33,6 +33,9 @@ pub(crate) enum Task {
     BlockAgent(AgentId, bool),
     PutDocument(DocumentKind, String, Vec<u8>),
     Close(Box<SignedClose>),
+    ExactClaim(Box<ExactSale>),
+    ExactOutcome(PaymentId, ExactOutcome),
+    PayBill(BillPayment),
     LimitPages(u32),
 }
 
@@ -178,6 +181,9 @@ fn command(task: &Task) -> Option<Command<'_>> {
         Task::BlockAgent(agent, blocked) => Command::BlockAgent(agent, *blocked),
         Task::PutDocument(kind, id, body) => Command::PutDocument(*kind, id, body),
         Task::Close(close) => Command::Close(close),
+        Task::ExactClaim(sale) => Command::ExactClaim(sale),
+        Task::ExactOutcome(id, outcome) => Command::ExactOutcome(id, outcome),
+        Task::PayBill(payment) => Command::PayBill(payment),
         Task::LimitPages(_) => return None,
     })
 }

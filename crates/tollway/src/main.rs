@@ -56,6 +56,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Crawl(args) => commands::crawl::run(args).await,
         Command::Statement(args) => commands::statement::run(args).await,
         Command::Keys(args) => commands::keys::run(args).await,
+        Command::Devnet(args) => commands::devnet::run(args).await,
         Command::Pay(args) => commands::pay::run(args).await,
         Command::Quote(args) => commands::quote::run(args).await,
         Command::Completions { shell } => commands::pages::completions(shell),

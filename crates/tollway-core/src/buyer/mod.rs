@@ -4,6 +4,7 @@
 mod approved;
 mod audit;
 mod budget;
+pub mod exact;
 mod shelf;
 
 pub use approved::{Approved, Buyer};

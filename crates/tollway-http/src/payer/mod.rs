@@ -4,6 +4,7 @@
 
 mod ask;
 mod buy;
+pub mod exact;
 mod journal;
 mod order;
 mod past;

@@ -11,7 +11,7 @@ use tollway_protocol::{Reason, Refusal, header};
 use tollway_signatures::{Component, SignatureParams, Signed, Signer, Thumbprint, digest, policy::WEB_BOT_AUTH, sign};
 use url::Url;
 
-use super::transport::Outgoing;
+use super::transport::{Outgoing, Transport};
 use super::{Order, PayError, Payer};
 use crate::message::RequestView;
 
@@ -174,38 +174,45 @@ impl Payer {
 
     /// Sends a signed request and reads the whole answer, up to the cap.
     pub(super) async fn send(&self, target: &Target, headers: &HeaderMap) -> Result<Reply, PayError> {
-        let request = Outgoing {
-            method: target.method.clone(),
-            url: target.url.clone(),
-            headers: headers.clone(),
-            body: target.body.clone(),
-        };
-        let sent = self.parts.transport.send(request).await;
-        let response = sent.map_err(|error| PayError::Unreachable(innermost(error.as_ref())))?;
-        let (parts, mut body) = response.into_parts();
-        let told = parts.headers.get(names::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        let is_head = target.method == Method::HEAD;
-        if !is_head
-            && told.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > self.parts.body_max))
-        {
-            return Err(self.too_large().into());
-        }
-        let mut bytes = bytes::BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| PayError::Unreachable(innermost(error.as_ref())))?;
-            let Some(data) = frame.data_ref() else { continue };
-            if bytes.len() + data.len() > self.parts.body_max {
-                return Err(self.too_large().into());
-            }
-            bytes.extend_from_slice(data);
-        }
-        Ok(Reply { status: parts.status, headers: parts.headers, body: bytes.freeze(), sent: headers.clone() })
+        send(self.parts.transport.as_ref(), target, headers, self.parts.body_max).await
     }
+}
 
-    fn too_large(&self) -> Refusal {
-        let max = self.parts.body_max;
-        Refusal::new(Reason::BodyTooLarge, format!("the answer is longer than the {max} bytes that are read"))
+/// Sends a request and reads the whole answer, of at most `body_max` bytes.
+pub(super) async fn send(
+    transport: &dyn Transport,
+    target: &Target,
+    headers: &HeaderMap,
+    body_max: usize,
+) -> Result<Reply, PayError> {
+    let request = Outgoing {
+        method: target.method.clone(),
+        url: target.url.clone(),
+        headers: headers.clone(),
+        body: target.body.clone(),
+    };
+    let sent = transport.send(request).await;
+    let response = sent.map_err(|error| PayError::Unreachable(innermost(error.as_ref())))?;
+    let (parts, mut body) = response.into_parts();
+    let told = parts.headers.get(names::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let is_head = target.method == Method::HEAD;
+    if !is_head && told.is_some_and(|length| usize::try_from(length).map_or(true, |length| length > body_max)) {
+        return Err(too_large(body_max).into());
     }
+    let mut bytes = bytes::BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| PayError::Unreachable(innermost(error.as_ref())))?;
+        let Some(data) = frame.data_ref() else { continue };
+        if bytes.len() + data.len() > body_max {
+            return Err(too_large(body_max).into());
+        }
+        bytes.extend_from_slice(data);
+    }
+    Ok(Reply { status: parts.status, headers: parts.headers, body: bytes.freeze(), sent: headers.clone() })
+}
+
+fn too_large(max: usize) -> Refusal {
+    Refusal::new(Reason::BodyTooLarge, format!("the answer is longer than the {max} bytes that are read"))
 }
 
 /// The cause of a chain of errors: what a person can act on.

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, HashMap};
 use crate::account::Account;
 use crate::books::Ledger;
 use crate::document::{Document, DocumentKind};
-use crate::id::{AgentId, CommitmentId, Hash, Sequence};
+use crate::id::{AgentId, CommitmentId, Hash, PaymentId, Sequence};
 use crate::journal::Entry;
 use crate::nonce::Nonces;
 use crate::period::Period;
-use crate::records::{CommitmentRow, Index, Records, RecordsError};
+use crate::records::{BillRow, CommitmentRow, Index, PaymentRow, Records, RecordsError};
 use crate::sale::SaleState;
 use crate::statement::{Statement, StatementFilter};
 
@@ -26,6 +26,9 @@ pub struct MemoryRecords {
     pub(super) accounts: BTreeMap<AgentId, Account>,
     nonces: Nonces,
     documents: Vec<Document>,
+    pub(super) payments: BTreeMap<Sequence, PaymentRow>,
+    pub(super) payment_places: HashMap<PaymentId, Sequence>,
+    pub(super) bills: Vec<BillRow>,
 }
 
 impl MemoryRecords {
@@ -43,6 +46,9 @@ impl MemoryRecords {
             accounts: BTreeMap::new(),
             nonces: Nonces::default(),
             documents: Vec::new(),
+            payments: BTreeMap::new(),
+            payment_places: HashMap::new(),
+            bills: Vec::new(),
         }
     }
 
@@ -185,6 +191,11 @@ impl Records for MemoryRecords {
 
     fn statements(&mut self, filter: &StatementFilter) -> Result<Vec<Statement>, RecordsError> {
         let statements = self.statements.iter();
-        Ok(statements.filter(|statement| filter.admits(statement)).cloned().collect())
+        let paid = |statement: &Statement| {
+            let mut bills = self.bills.iter();
+            bills.find(|bill| bill.statement == statement.sequence).map(|bill| bill.payment.clone())
+        };
+        let admitted = statements.filter(|statement| filter.admits(statement));
+        Ok(admitted.map(|statement| Statement { paid: paid(statement), ..statement.clone() }).collect())
     }
 }

@@ -39,7 +39,7 @@ fn journal() -> MemoryRecords {
     records
 }
 
-fn close(records: &mut MemoryRecords, period: Period, now: u64) {
+pub(crate) fn close(records: &mut MemoryRecords, period: Period, now: u64) {
     let Closing::Planned(plan) = plan_close(records, period, now).unwrap() else {
         panic!("closed before");
     };
@@ -47,13 +47,13 @@ fn close(records: &mut MemoryRecords, period: Period, now: u64) {
     run(records, Command::Close(&signed), now);
 }
 
-fn bodies(records: &mut MemoryRecords) -> Vec<Value> {
+pub(crate) fn bodies(records: &mut MemoryRecords) -> Vec<Value> {
     let entries = records.entries(Sequence::new(1), 1_000).unwrap();
     entries.iter().map(|entry| serde_json::from_str(&entry.body).unwrap()).collect()
 }
 
 /// Chains bodies as the documentation of the journal says, with nothing of the crate.
-fn export(bodies: &[Value]) -> String {
+pub(crate) fn export(bodies: &[Value]) -> String {
     let mut text = String::new();
     let mut prev = [0; 32];
     for body in bodies {
@@ -67,16 +67,16 @@ fn export(bodies: &[Value]) -> String {
     text
 }
 
-fn verify(text: &str) -> AuditReport {
+pub(crate) fn verify(text: &str) -> AuditReport {
     verify_export(text.as_bytes(), &Keys)
 }
 
-fn kinds(report: &AuditReport) -> Vec<(u64, FaultKind)> {
+pub(crate) fn kinds(report: &AuditReport) -> Vec<(u64, FaultKind)> {
     report.faults.iter().map(|fault| (fault.sequence.get(), fault.kind)).collect()
 }
 
 /// The place in the list of the first entry of a kind.
-fn first(bodies: &[Value], kind: &str) -> usize {
+pub(crate) fn first(bodies: &[Value], kind: &str) -> usize {
     bodies.iter().position(|body| body["kind"] == kind).unwrap()
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod audit;
+mod audit_exact;
 mod exposure;
 mod outcomes;
 mod scene;

@@ -90,6 +90,9 @@ fn describe(outcome: &Outcome) -> String {
         Outcome::Expired(count) => format!("expired {count}"),
         Outcome::Kept(_) => "kept".into(),
         Outcome::Closed(_) => "closed".into(),
+        Outcome::ExactKnown(known) => format!("known {:?}", known.state).to_lowercase(),
+        Outcome::Written(_) => "written".into(),
+        Outcome::Stood(_) => "stood".into(),
     }
 }
 

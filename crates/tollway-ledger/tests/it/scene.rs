@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tollway_ledger::{
-    AgentId, AgentTerms, CheckpointSigner, Command, CommitmentId, Delivery, Evidence, EvidenceKeys, Fingerprint, Hash,
-    Ledger, MemoryRecords, Outcome, PriceProof, Proof, Sale, apply,
+    AgentId, AgentTerms, CheckpointSigner, Command, CommitmentId, Delivery, Evidence, EvidenceKeys, ExactSale,
+    Fingerprint, Hash, Ledger, MemoryRecords, Outcome, PaymentFlow, PaymentId, PriceProof, Proof, Sale, apply,
 };
-use tollway_protocol::{Amount, Asset, Dress, Scale};
+use tollway_protocol::{Amount, Asset, Dress, Network, Scale};
 
 pub(crate) const SELLER: &str = "https://seller.example";
 /// Noon of 22 November 2026.
@@ -54,6 +54,38 @@ pub(crate) fn sale_at(name: &str, created: u64) -> Sale {
     }
 }
 
+/// An exact payment of 1,000 units; its name is its page and its nonce.
+pub(crate) fn exact_sale(name: &str) -> ExactSale {
+    let network: Network = "eip155:84532".parse().unwrap();
+    let asset: Asset = "0x036CbD53842c5426634e7929541eC2318f3dCF7e".parse().unwrap();
+    let payer = "0x00000000000000000000000000000000000000A1";
+    let id = PaymentId::derive(&network, &asset, payer, Hash::of(name.as_bytes()).as_bytes());
+    let url = format!("{SELLER}/{name}");
+    ExactSale {
+        id,
+        fingerprint: Fingerprint::of("GET", &url, ""),
+        payer: payer.into(),
+        network,
+        asset,
+        scale: Scale::MICRO,
+        amount: Amount::new(1_000),
+        pay_to: "0x00000000000000000000000000000000000000B2".into(),
+        rule: "pages".into(),
+        method: "GET".into(),
+        url,
+        offer: Some("offer".into()),
+        expires: NOON + 300,
+        flow: PaymentFlow::Upfront,
+        identifier: Some(format!("pay_{name}")),
+        payment: payment_of(&id),
+    }
+}
+
+/// Stands for a signed payment.
+fn payment_of(id: &PaymentId) -> String {
+    format!("{{\"signed\":\"{id}\"}}")
+}
+
 /// Stands for a signature: a hash of what is signed, twice.
 pub(crate) fn sign(base: &str) -> [u8; 64] {
     let mut signature = [0; 64];
@@ -93,6 +125,10 @@ pub(crate) struct Keys;
 impl EvidenceKeys for Keys {
     fn verify_sale(&self, _: &[u8; 32], base: &str, signature: &[u8; 64]) -> Proof {
         if *signature == sign(base) { Proof::Proved } else { Proof::Wrong }
+    }
+
+    fn verify_payment(&self, claimed: &ExactSale) -> Proof {
+        if claimed.payment == payment_of(&claimed.id) { Proof::Proved } else { Proof::Wrong }
     }
 
     fn verify_jws(&self, jws: &str) -> Option<Vec<u8>> {

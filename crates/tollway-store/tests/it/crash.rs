@@ -6,10 +6,12 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
-use tollway_ledger::{Books, Hash, PostOutcome, Reserve, SaleState};
+use tollway_ledger::{
+    Books, ExactBooks, ExactClaim, ExactOutcome, ExactState, Hash, PostOutcome, Posting, Reserve, SaleState,
+};
 use tollway_store::SqliteBooks;
 
-use crate::scene::{NOON, audit, ok, open, sale, terms};
+use crate::scene::{NOON, audit, exact_sale, ok, open, sale, settled, terms};
 
 const CHILD_PATH: &str = "TOLLWAY_CRASH_BOOKS";
 const CHILD_FIRST: &str = "TOLLWAY_CRASH_FIRST";
@@ -48,7 +50,8 @@ fn threat_15_what_was_acknowledged_survives_kill_9() {
     // Nothing in a journal is ever rewritten: what one crash had spoilt would still be there.
     let report = runtime.block_on(async { audit(&open(&path)).await });
     assert!(report.is_consistent() && report.is_proved(), "{:#?}", report.faults);
-    assert!(report.sales >= u64::try_from(seen.len()).unwrap());
+    let settled = report.assets.values().next().unwrap().settled;
+    assert!(settled > 50 && report.sales + settled >= u64::try_from(seen.len()).unwrap());
 }
 
 /// After a restart each of these sales is known as it was acknowledged, and cannot be sold again.
@@ -59,8 +62,15 @@ async fn check(path: &Path, acknowledged: &[String], seen: &mut HashSet<u64>) {
         let [number, sequence, head] = words.as_slice() else {
             panic!("{line}");
         };
-        let number = number.parse().unwrap();
+        let number: u64 = number.parse().unwrap();
         assert!(seen.insert(number));
+        if is_exact(number) {
+            let known = books.exact_lookup(&exact_sale(number).id).await.unwrap().unwrap();
+            assert_eq!(known.state, ExactState::Settled);
+            assert_eq!(known.posting.sequence.to_string(), *sequence);
+            assert_eq!(known.posting.head.to_string(), *head);
+            continue;
+        }
         let known = match books.reserve(sale(number), NOON).await.unwrap() {
             Reserve::Known(known) => known,
             other => panic!("sale {number} is lost: {other:?}"),
@@ -84,7 +94,12 @@ fn start(path: &Path, first: u64) -> (Child, BufReader<ChildStdout>) {
     (child, lines)
 }
 
-/// Eight sellers at once, every third sale claimed first, each acknowledged on standard output.
+/// Every fifth sale is an exact payment.
+fn is_exact(number: u64) -> bool {
+    number.is_multiple_of(5)
+}
+
+/// Eight sellers at once, every third promise claimed first, each acknowledged on standard output.
 async fn sell_forever(path: &Path, first: u64) {
     let books = Arc::new(open(path));
     let sellers: Vec<_> = (0..8)
@@ -103,6 +118,9 @@ async fn sell_forever(path: &Path, first: u64) {
 }
 
 async fn sell(books: &SqliteBooks, number: u64) {
+    if is_exact(number) {
+        return sell_exactly(books, number).await;
+    }
     let Reserve::Reserved(held) = books.reserve(sale(number), NOON).await.unwrap() else {
         panic!("sale {number} is known");
     };
@@ -115,6 +133,20 @@ async fn sell(books: &SqliteBooks, number: u64) {
     let PostOutcome::Posted(posting) = outcome else {
         panic!("sale {number} was not posted");
     };
+    acknowledge(number, posting);
+}
+
+/// Claimed, handed over, settled: the process may die between any two.
+async fn sell_exactly(books: &SqliteBooks, number: u64) {
+    let sale = exact_sale(number);
+    let id = sale.id;
+    let claimed = books.exact_claim(sale, NOON).await.unwrap();
+    assert!(matches!(claimed, ExactClaim::Claimed(_)), "{claimed:?}");
+    books.exact_outcome(&id, ExactOutcome::Unknown { transaction: None }, NOON).await.unwrap();
+    acknowledge(number, books.exact_outcome(&id, settled("0x1"), NOON).await.unwrap());
+}
+
+fn acknowledge(number: u64, posting: Posting) {
     let line = format!("ack {number} {} {}.\n", posting.sequence, posting.head);
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(line.as_bytes()).unwrap();

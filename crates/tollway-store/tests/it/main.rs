@@ -2,8 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
+#[macro_use]
+mod scene;
+
+mod bills;
 mod crash;
 mod deep;
+mod exact;
+mod exact_deep;
 mod model;
+mod old;
 mod road;
-mod scene;

@@ -8,27 +8,6 @@ use tollway_protocol::{Amount, Reason};
 
 use crate::scene::{DAY, NOON, PlainSigner, agent, charge, ledger, ok, open, sale, sale_of, terms};
 
-/// Runs a test over both kinds of books.
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => {
-        mod on_disk {$(
-            #[tokio::test]
-            async fn $name() {
-                let folder = tempfile::tempdir().unwrap();
-                let books = super::open(&folder.path().join("books"));
-                super::$name(&books).await;
-            }
-        )*}
-        mod in_memory {$(
-            #[tokio::test]
-            async fn $name() {
-                let books = super::MemoryBooks::new(super::ledger(), 10_000_000);
-                super::$name(&books).await;
-            }
-        )*}
-    };
-}
-
 on_both!(
     a_sale_is_charged_once_and_known_ever_after,
     refusals_come_in_their_order,

@@ -5,10 +5,32 @@ use std::path::Path;
 use base64::Engine as _;
 use tollway_ledger::{
     AgentId, AgentTerms, AuditReport, Books, CheckpointSigner, CommitmentId, Delivery, Evidence, EvidenceKeys,
-    Fingerprint, Hash, Ledger, PostOutcome, Posting, PriceProof, Proof, Reserve, Sale, Sequence, verify_export,
+    ExactOutcome, ExactSale, Fingerprint, Hash, Ledger, PaymentFlow, PaymentId, PostOutcome, Posting, PriceProof,
+    Proof, Reserve, Sale, Sequence, verify_export,
 };
-use tollway_protocol::{Amount, Asset, Dress, Scale};
+use tollway_protocol::{Amount, Asset, Dress, Network, Scale};
 use tollway_store::{OpenOptions, SqliteBooks};
+
+/// Runs a test over both kinds of books.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod on_disk {$(
+            #[tokio::test]
+            async fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                let books = super::open(&folder.path().join("books"));
+                super::$name(&books).await;
+            }
+        )*}
+        mod in_memory {$(
+            #[tokio::test]
+            async fn $name() {
+                let books = super::MemoryBooks::new(super::ledger(), 10_000_000);
+                super::$name(&books).await;
+            }
+        )*}
+    };
+}
 
 pub(crate) const SELLER: &str = "https://seller.example";
 /// Noon of 22 November 2026.
@@ -67,6 +89,45 @@ pub(crate) fn sale_of(agent_number: u64, number: u64, amount: u128, created: u64
     }
 }
 
+/// The exact payment numbered `number`: 1,000 units of a token on a chain, for a page of its own.
+pub(crate) fn exact_sale(number: u64) -> ExactSale {
+    let (network, asset) = (sepolia(), token());
+    let nonce = *Hash::of(&number.to_be_bytes()).as_bytes();
+    let url = format!("{SELLER}/exact/{number}");
+    ExactSale {
+        id: PaymentId::derive(&network, &asset, PAYER, &nonce),
+        fingerprint: Fingerprint::of("POST", &url, ""),
+        payer: PAYER.into(),
+        network,
+        asset,
+        scale: Scale::MICRO,
+        amount: Amount::new(1_000),
+        pay_to: "0x00000000000000000000000000000000000000B2".into(),
+        rule: "exact pages".into(),
+        method: "POST".into(),
+        url,
+        offer: Some("offer-2".into()),
+        expires: NOON + 300,
+        flow: PaymentFlow::Authorization,
+        identifier: None,
+        payment: format!(r#"{{"x402Version":2,"payload":{{"nonce":{number}}}}}"#),
+    }
+}
+
+pub(crate) const PAYER: &str = "0x00000000000000000000000000000000000000A1";
+
+pub(crate) fn sepolia() -> Network {
+    "eip155:84532".parse().unwrap()
+}
+
+pub(crate) fn token() -> Asset {
+    "0x036CbD53842c5426634e7929541eC2318f3dCF7e".parse().unwrap()
+}
+
+pub(crate) fn settled(transaction: &str) -> ExactOutcome {
+    ExactOutcome::Settled { transaction: transaction.into(), delivery: ok() }
+}
+
 /// Stands for a signature: two hashes of what is signed.
 pub(crate) fn sign(base: &str) -> [u8; 64] {
     let mut signature = [0; 64];
@@ -122,6 +183,10 @@ pub(crate) struct Keys;
 impl EvidenceKeys for Keys {
     fn verify_sale(&self, _: &[u8; 32], base: &str, signature: &[u8; 64]) -> Proof {
         if *signature == sign(base) { Proof::Proved } else { Proof::Wrong }
+    }
+
+    fn verify_payment(&self, claimed: &ExactSale) -> Proof {
+        if claimed.payment.contains("payload") { Proof::Proved } else { Proof::Wrong }
     }
 
     fn verify_jws(&self, jws: &str) -> Option<Vec<u8>> {

@@ -219,6 +219,7 @@ mod tests {
             undelivered_total: back,
             jws: String::new(),
             sequence: Sequence::new(20),
+            paid: None,
         };
         (statement, jsonl)
     }

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 use tollway_ledger::{
-    Books, CheckpointSigner, CloseOutcome, CommitmentId, Entry, Period, Sequence, Statement, StatementFilter, reconcile,
+    Books, CheckpointSigner, CloseOutcome, CommitmentId, Entry, ExactBooks as _, PaymentId, Period, Sequence,
+    Statement, StatementFilter, reconcile,
 };
 use tollway_signatures::{PrivateKey, jws};
 use tollway_store::SqliteBooks;
 
 use super::agents::agent_id;
-use super::{KnownKeys, buyer_lines, ledger_audit, ledger_csv, now, say, say_json, seller_lines};
+use super::{KnownKeys, buyer_lines, ledger_audit, ledger_csv, ledger_paid, now, say, say_json, seller_lines};
 use crate::cli::{Format, LedgerArgs, LedgerCommand};
 use crate::compose::open_books;
 use crate::config::Config;
@@ -29,6 +30,7 @@ pub(crate) async fn run(args: LedgerArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         LedgerCommand::Close { period, now } => close(path, period.as_deref(), now, json).await,
         LedgerCommand::Statement { agent, period, lines } => statement(path, agent, period, lines, json).await,
+        LedgerCommand::Paid(paid) => ledger_paid::run(path, paid, json).await,
         LedgerCommand::Export { format, out } => export(path, format, out.as_deref(), json).await,
         LedgerCommand::Verify { export, keys } => {
             let (bytes, known) = match export {
@@ -136,7 +138,9 @@ async fn statement(
             print_lines(&books, statement).await?;
         }
     } else if json {
-        say_json(&statements.iter().map(|s| json!({"statement": s, "jws": s.jws})).collect::<Vec<_>>())?;
+        say_json(
+            &statements.iter().map(|s| json!({"statement": s, "jws": s.jws, "paid": s.paid})).collect::<Vec<_>>(),
+        )?;
     } else {
         statement_table(&statements);
     }
@@ -158,11 +162,12 @@ pub(crate) fn statement_table(statements: &[Statement]) {
         say("no bills");
         return;
     }
-    say(format_args!("{:<11} {:<44} {:>8} {:>14} {:>12}", "period", "agent", "lines", "total", "payable"));
+    say(format_args!("{:<11} {:<44} {:>8} {:>14} {:>12}  paid", "period", "agent", "lines", "total", "payable"));
     for statement in statements {
         let total = tollway_protocol::Amount::new(u128::try_from(statement.total.get()).unwrap_or_default());
+        let paid = statement.paid.as_ref().map_or("-".to_owned(), |paid| format!("{} {}", paid.rail, paid.reference));
         say(format_args!(
-            "{:<11} {:<44} {:>8} {:>14} {:>12}",
+            "{:<11} {:<44} {:>8} {:>14} {:>12}  {paid}",
             statement.period.to_string(),
             statement.agent.as_str(),
             statement.lines,
@@ -237,9 +242,14 @@ async fn show(path: &Path, id: Option<String>, last: u64, json: bool) -> anyhow:
         entries.iter().try_for_each(|entry| show_entry(entry, json))?;
         return Ok(ExitCode::SUCCESS);
     };
-    let id: CommitmentId = id.parse().map_err(|_| anyhow::anyhow!("`{id}` is no commitment id"))?;
-    let Some(recorded) = books.lookup(&id).await? else { bail!("the books do not know {id}") };
-    say_json(&recorded)?;
+    let commitment: CommitmentId = id.parse().map_err(|_| anyhow::anyhow!("`{id}` is no commitment id"))?;
+    if let Some(recorded) = books.lookup(&commitment).await? {
+        say_json(&recorded)?;
+    } else if let Some(record) = books.exact_lookup(&PaymentId::from_bytes(*commitment.as_bytes())).await? {
+        say_json(&record)?;
+    } else {
+        bail!("the books do not know {id}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

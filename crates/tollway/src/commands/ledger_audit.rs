@@ -11,7 +11,7 @@ use tollway_http::payer::FileJournal;
 use tollway_ledger::{
     AgentId, AuditReport, Books, BuyerLine, CommitmentId, DocumentKind, EvidenceKeys, Proof, Reconciliation, SellerLine,
 };
-use tollway_protocol::Amount;
+use tollway_protocol::{Amount, Asset, Price};
 use tollway_signatures::{PublicKey, Thumbprint, Verifier as _, jws};
 
 use super::audited::audited;
@@ -111,12 +111,32 @@ fn print_report(report: &AuditReport, keys: &KnownKeys) {
         dollars(report.undelivered)
     ));
     say(format_args!("{} bills and {} checkpoints recomputed", report.statements, report.checkpoints));
+    if report.bills_paid > 0 {
+        say(format_args!("{} bills paid, {} in all", report.bills_paid, dollars(report.paid)));
+    }
+    for (asset, totals) in &report.assets {
+        let units = |amount| {
+            tollway_protocol::Scale::new(totals.scale)
+                .map_or_else(String::new, |scale| Price { amount, asset: Asset::usd(), scale }.to_decimal())
+        };
+        say(format_args!(
+            "{asset}: {} payments claimed, {} settled, {} received, {} owed back",
+            totals.claimed,
+            totals.settled,
+            units(totals.received),
+            units(totals.refund_owed)
+        ));
+    }
     let whence =
         if keys.from_books { "keys kept in these books; bring the parties' own with --keys" } else { "keys given" };
     say(format_args!(
         "signatures: {} sales and {} seals right, {} sales without a key ({whence})",
         report.sales_proved, report.seals_proved, report.sales_unproved
     ));
+    if report.payments_unproved > 0 {
+        let unproved = report.payments_unproved;
+        say(format_args!("payments on chains: {unproved} whose payer's signature was not checked here"));
+    }
     for fault in &report.faults {
         say(format_args!("FAULT at {}: {:?}: {}", fault.sequence, fault.kind, fault.detail));
     }

@@ -3,22 +3,25 @@
 use serde_json::Value;
 use tollway_ledger::{Entry, EntryKind, Line, LineKind};
 
-/// Columns of an exported journal.
-pub(crate) const HEADER: &str = "sequence,at,kind,id,agent,amount,rule,method,url,dress,price_proof,offer";
+/// Columns of an exported journal. Amounts count the row's own asset: sum them by network and asset.
+pub(crate) const HEADER: &str =
+    "sequence,at,kind,id,agent,amount,rule,method,url,dress,price_proof,offer,network,asset,payer,transaction";
 /// Columns of a bill's lines.
 pub(crate) const LINE_HEADER: &str = "sequence,at,kind,id,agent,amount,rule,method,url,dress,price_proof,offer";
 
 /// The row of an entry that moves money; `None` for the others.
 pub(crate) fn row(entry: &Entry) -> anyhow::Result<Option<String>> {
-    let moves =
+    let promised =
         matches!(entry.kind, EntryKind::Sale | EntryKind::SalePosted | EntryKind::Claim | EntryKind::Undelivered);
-    if !moves {
+    let exact = matches!(entry.kind, EntryKind::ExactClaim | EntryKind::ExactSettled | EntryKind::RefundOwed);
+    if !promised && !exact {
         return Ok(None);
     }
     let body: Value = serde_json::from_str(&entry.body)?;
     let word = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut cells = vec![entry.sequence.to_string(), entry.at.to_string(), entry.kind.to_string()];
     cells.extend(["id", "agent", "amount", "rule", "method", "url", "dress", "price_proof", "offer"].map(word));
+    cells.extend(["network", "asset", "payer", "transaction"].map(word));
     Ok(Some(join(&cells)))
 }
 

@@ -1,9 +1,11 @@
 //! The configuration of a gateway: one TOML file, read whole or refused with the line. What is not
 //! understood is never passed over.
 
+mod facilitator;
 mod price;
 mod rules;
 
+pub(crate) use facilitator::FacilitatorConfig;
 pub(crate) use price::ConfigPrice;
 pub(crate) use rules::RuleConfig;
 

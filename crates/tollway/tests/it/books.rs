@@ -36,6 +36,27 @@ fn a_close_is_made_once() {
 }
 
 #[test]
+fn a_bill_is_recorded_as_paid_once() {
+    let (shop, crawler) = sold();
+    let (day, agent) = (shop.day(1).0, crawler.agent.as_str());
+    let paid = |rest: &[&str]| shop.ledger(&[&["paid", agent, &day, "--rail", "bank"], rest].concat());
+    paid(&["--reference", "a"]).refused(&["has no bill"]);
+    shop.close(1);
+    paid(&["--reference", "a", "--amount", "$0.01"]).refused(&["amount_mismatch"]);
+    assert!(shop.ledger(&["statement"]).ok().out.trim_end().ends_with(" -"));
+    assert!(paid(&["--reference", "a"]).ok().out.contains("bank a: recorded"));
+    assert!(paid(&["--reference", "a"]).ok().out.contains("recorded before"));
+    paid(&["--reference", "b"]).refused(&["bill_paid"]);
+
+    assert!(shop.ledger(&["statement"]).ok().out.trim_end().ends_with(" bank a"));
+    let bills = shop.ledger_json(&["statement"]);
+    assert_eq!((&bills[0]["paid"]["reference"], amount(&bills[0]["paid"]["amount"])), (&"a".into(), 20_000));
+    let report = shop.ledger_json(&["verify"]);
+    assert_eq!((&report["proved"], &report["bills_paid"], amount(&report["paid"])), (&true.into(), &1.into(), 20_000));
+    assert_eq!(amount(&report["balances"][format!("payer:{agent}")]), 4_000);
+}
+
+#[test]
 fn an_open_period_is_not_closed() {
     let (shop, _) = sold();
     let before = shop.export("before.jsonl");

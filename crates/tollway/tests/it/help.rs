@@ -15,7 +15,8 @@ fn docs_cli_md_is_the_help_of_every_command() {
     }
     let committed = std::fs::read_to_string(&path).unwrap();
     assert!(committed == page, "docs/cli.md is not what --help says: run this test with UPDATE_EXPECT=1");
-    for command in ["demo", "gateway", "agents block", "ledger reconcile", "crawl", "statement", "keys serve"] {
+    for command in ["demo", "gateway", "agents block", "ledger reconcile", "crawl", "statement", "keys serve", "devnet"]
+    {
         assert!(page.contains(&format!("\n## `tollway {command}`\n")), "{command}");
     }
 }

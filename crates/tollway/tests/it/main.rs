@@ -13,6 +13,7 @@ mod crash;
 mod crash_buyer;
 mod crash_resume;
 mod demo;
+mod devnet;
 mod differences;
 mod forged;
 mod help;

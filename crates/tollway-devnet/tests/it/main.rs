@@ -1,0 +1,11 @@
+//! The chain as programs meet it: over real sockets, by JSON-RPC.
+
+mod blocks;
+mod bounds;
+mod calls;
+mod faults;
+mod money;
+mod pool;
+mod proxies;
+mod rig;
+mod wallets;

@@ -1,0 +1,7 @@
+//! Settlement against a real chain, by real sockets, with books in a real file.
+
+mod batches;
+mod chain_faults;
+mod claims;
+mod proxy;
+mod rig;
