@@ -60,6 +60,19 @@ pub const TABLE: &[Row] = &[
         must_not_reach: &["axum", "clap", "revm", "rusqlite"],
         ..NOTHING
     },
+    Row {
+        name: "tollway-sdk",
+        may_use: &[
+            "tollway-core",
+            "tollway-http",
+            "tollway-ledger",
+            "tollway-protocol",
+            "tollway-signatures",
+            "tollway-store",
+        ],
+        must_not_reach: &["clap"],
+        ..NOTHING
+    },
     Row { name: "tollway-devnet", must_not_reach: &["clap", "reqwest", "rusqlite"], ..NOTHING },
     Row {
         name: "tollway",
@@ -87,6 +100,12 @@ pub const TABLE: &[Row] = &[
             "tollway-signatures",
             "tollway-store",
         ],
+        ..NOTHING
+    },
+    Row {
+        name: "tollway-interop",
+        may_use: &["tollway-signatures"],
+        must_not_reach: &["hyper", "reqwest", "rusqlite", "tokio"],
         ..NOTHING
     },
     Row { name: "xtask", ..NOTHING },

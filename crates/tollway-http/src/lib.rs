@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod facilitator;
 pub mod gate;
 pub mod key_directory;
+pub mod key_file;
 pub mod message;
 pub mod origin;
 pub mod payer;

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use parking_lot::RwLock;
 use tollway_core::clock::Clock;
-use tollway_core::offer::{LIFETIME_MAX, OfferPress, RulesVersion};
 use tollway_core::rules::{RuleSet, TermsRef};
-use tollway_core::seller::{Seller, SellerParts, StarterCredit};
+use tollway_core::seller::{Seller, SellerParts, StarterCredit, file_seller_key, press};
 use tollway_http::endpoint::{Endpoint, Exchangeable};
 use tollway_http::gate::{GateLayer, GateOptions};
 use tollway_http::key_directory::{DirectoryOptions, KeyDirectory};
@@ -110,9 +109,7 @@ async fn seller(
 ) -> anyhow::Result<Seller> {
     let now = clock.now();
     let origin = config.sites()?[0].origin();
-    let jwk = serde_json::to_vec(&key.public().jwk())?;
-    let thumbprint = key.public().thumbprint().to_string();
-    books.document_put(DocumentKind::SellerKey, &thumbprint, jwk, now).await?;
+    file_seller_key(books.as_ref(), &key, now).await?;
     let rules = rules(config, books.as_ref(), &origin, now).await?;
     let press = press(&rules, books.as_ref(), &origin, &key, now).await?;
     let directory = DirectoryOptions { allow_loopback: config.agents.allow_loopback, ..DirectoryOptions::default() };
@@ -160,36 +157,4 @@ async fn file_terms(path: &Path, books: &dyn Books, origin: &str, now: u64) -> a
     let hash = Hash::of(&body);
     books.document_put(DocumentKind::Terms, &hash.to_string(), body, now).await?;
     Ok(TermsRef { url: format!("{origin}{}terms/{hash}", tollway_http::wellknown::PREFIX), hash })
-}
-
-/// Today's rules, and those of the last day: an older quote is honoured until it ends.
-async fn press(
-    rules: &RuleSet,
-    books: &dyn Books,
-    origin: &str,
-    key: &Arc<PrivateKey>,
-    now: u64,
-) -> anyhow::Result<OfferPress> {
-    let filed = books.documents(DocumentKind::Rules, 0).await?;
-    let mut versions: Vec<RulesVersion> = Vec::new();
-    for document in filed {
-        versions.push(serde_json::from_slice(&document.body).context("the books hold rules that cannot be read")?);
-    }
-    versions.sort_by_key(|version| version.from);
-    let mut today = RulesVersion::of(rules, now);
-    match versions.pop() {
-        Some(last) if last.fingerprint() == today.fingerprint() => today = last,
-        last => {
-            versions.extend(last);
-            let id = format!("{:010}-{}", today.from, today.fingerprint());
-            books.document_put(DocumentKind::Rules, &id, serde_json::to_vec(&today)?, now).await?;
-        }
-    }
-    // A version is over when its successor began; what ended a day ago has no offer left.
-    let recent = versions
-        .iter()
-        .zip(versions.iter().skip(1).chain([&today]))
-        .filter(|(_, next)| next.from + LIFETIME_MAX > now)
-        .map(|(version, _)| version.clone());
-    Ok(OfferPress::new(origin.to_owned(), Arc::clone(key), today.clone(), recent.collect()))
 }

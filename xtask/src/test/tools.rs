@@ -26,7 +26,9 @@ impl fmt::Display for Missing {
         match self.tool {
             Tool::Nextest => f.write_str("cargo-nextest: runs the tests")?,
             Tool::Node => write!(f, "node {NODE_MIN} or later: interop scripts")?,
-            Tool::Npm => f.write_str("npm: the contracts' compiler, other people's clients")?,
+            Tool::Npm => {
+                f.write_str("npm: the contracts' compiler, other people's packages that the interop scripts ask")?
+            }
             Tool::Python => f.write_str("python3: independent checks of exported books")?,
         }
         match &self.found {
@@ -85,7 +87,9 @@ pub(super) fn install_line(missing: &[Missing]) -> String {
     let has_old_node = find(Tool::Node).is_some_and(|node| node.found.is_some());
     let mut packages = Vec::new();
     packages.extend(find(Tool::Node).filter(|_| !has_old_node).map(|_| "nodejs"));
-    packages.extend(find(Tool::Npm).map(|_| "npm"));
+    if has_old_node || find(Tool::Npm).is_some() {
+        packages.push("npm");
+    }
     packages.extend(find(Tool::Python).map(|_| "python3"));
     let mut commands = Vec::new();
     if !packages.is_empty() {
@@ -122,7 +126,7 @@ mod tests {
         Tools {
             nextest: nextest.then(|| "cargo-nextest 0.9".into()),
             node: node.map(str::to_owned),
-            npm: node.map(|_| "10.0.0".into()),
+            npm: node.map(|_| "10.8.2".into()),
             python: python.then(|| "Python 3.11".into()),
         }
     }

@@ -152,6 +152,6 @@ impl Seller {
 }
 
 /// A public key as the books keep it: its JWK.
-fn jwk(key: &PublicKey) -> Vec<u8> {
+pub(super) fn jwk(key: &PublicKey) -> Vec<u8> {
     serde_json::to_vec(&key.jwk()).expect("a public key is plain data")
 }

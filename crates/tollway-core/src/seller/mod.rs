@@ -7,6 +7,7 @@ mod credit;
 mod flights;
 mod identify;
 mod keys;
+mod opening;
 mod receipt;
 mod replays;
 mod verified;
@@ -16,6 +17,7 @@ pub use credit::StarterCredit;
 pub use flights::{Landing, WAITERS_MAX};
 pub use identify::Identified;
 pub use keys::KeySource;
+pub use opening::{OpeningError, file_seller_key, press};
 pub use receipt::Receipt;
 pub use verified::Verified;
 

@@ -5,7 +5,7 @@
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 use tollway_core::seller::{Seller, Verified};
-use tollway_ledger::CommitmentId;
+use tollway_ledger::{CommitmentId, Recorded};
 use tollway_protocol::{Amount, header};
 use tollway_signatures::jws;
 
@@ -33,6 +33,16 @@ impl PaidBy {
             amount: verified.amount(),
             rule: verified.rule().id.clone(),
             commitment: verified.id(),
+        }
+    }
+
+    /// Who paid for what is served again.
+    pub(super) fn of_recorded(recorded: &Recorded) -> Self {
+        Self {
+            agent: recorded.agent.as_str().to_owned(),
+            amount: recorded.amount,
+            rule: recorded.rule.clone(),
+            commitment: recorded.id,
         }
     }
 

@@ -10,6 +10,7 @@ mod context;
 mod counters;
 mod delivered;
 mod demand;
+mod expiring;
 mod layer;
 mod page;
 mod receipt;
@@ -20,6 +21,7 @@ mod service;
 
 pub use context::PaidBy;
 pub use counters::{Counters, Outcome};
+pub use expiring::expire_claims;
 pub use layer::{GateLayer, GateOptions};
 pub use receipt::sign_response;
 pub use service::Gate;

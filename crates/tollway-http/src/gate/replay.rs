@@ -5,10 +5,12 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use serde_json::json;
 use tollway_core::seller::{Known, Replay, Seller};
+use tollway_ledger::Recorded;
 use tollway_protocol::{Reason, Refusal, header};
 use tollway_signatures::digest;
 
 use super::answers::Answer;
+use super::context::PaidBy;
 use super::counters::Outcome;
 use super::request::Asked;
 use super::sell::{Head, insert, is_short, validator, without_digest};
@@ -29,7 +31,7 @@ impl Gate {
         let receipt = self.shared.seller.receipt_again(&known.recorded);
         let again = match known.replay {
             Replay::ReceiptOnly => None,
-            Replay::Serve { validator } => self.same_answer(&known.recorded.id, &validator, request).await,
+            Replay::Serve { validator } => self.same_answer(&known.recorded, &validator, request).await,
         };
         let response = again.unwrap_or_else(receipt_only);
         Ok(self.finish(response, &receipt, asked, &head))
@@ -38,14 +40,16 @@ impl Gate {
     /// The sold answer: a moment old and still here, or from the upstream if it is still the same.
     async fn same_answer(
         &self,
-        id: &tollway_ledger::CommitmentId,
+        recorded: &Recorded,
         sold: &str,
-        request: Request<Bytes>,
+        mut request: Request<Bytes>,
     ) -> Option<Response<Body>> {
-        if let Some(answer) = self.shared.answers.get(*id, self.shared.seller.now()) {
+        if let Some(answer) = self.shared.answers.get(recorded.id, self.shared.seller.now()) {
             return Some(whole(answer));
         }
         let cap = self.shared.options.gathered_max;
+        // A handler that asks who paid is told so this time too.
+        request.extensions_mut().insert(PaidBy::of_recorded(recorded));
         let fresh = async {
             let response = self.upstream(with_body(request)).await;
             if !response.status().is_success() {

@@ -11,10 +11,12 @@ mod past;
 mod receipt;
 mod request;
 mod seller_keys;
+mod transport;
 
 pub use journal::FileJournal;
 pub use order::Order;
 pub use past::{OpenPromise, Past};
+pub use transport::{Outgoing, ServiceTransport, Transport};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,12 +44,12 @@ pub type Entropy = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
 /// Who pays, and by which means it asks.
 pub struct PayerParts {
-    /// The HTTP client: without redirects, with a time limit.
-    pub client: reqwest::Client,
+    /// What sends requests, such as a `reqwest` client: without redirects, with a time limit.
+    pub transport: Arc<dyn Transport>,
     /// Budget, log, offers.
     pub buyer: Buyer,
     /// The key that signs.
-    pub key: PrivateKey,
+    pub key: Arc<PrivateKey>,
     /// Where the key is published: the signature agent's URL.
     pub agent: String,
     /// Randomness for nonces.

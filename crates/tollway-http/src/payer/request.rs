@@ -11,6 +11,7 @@ use tollway_protocol::{Reason, Refusal, header};
 use tollway_signatures::{Component, SignatureParams, Signed, Signer, Thumbprint, digest, policy::WEB_BOT_AUTH, sign};
 use url::Url;
 
+use super::transport::{Outgoing, Transport};
 use super::{Order, PayError, Payer};
 use crate::message::RequestView;
 
@@ -151,9 +152,9 @@ impl Payer {
         let mut nonce = [0; 16];
         (self.parts.entropy)(&mut nonce);
         let now = self.parts.buyer.clock.now();
-        let params = SignatureParams::new(&self.parts.key, WEB_BOT_AUTH, now, now + LIFETIME);
+        let params = SignatureParams::new(self.parts.key.as_ref(), WEB_BOT_AUTH, now, now + LIFETIME);
         let params = params.with_nonce(BASE64_STANDARD.encode(nonce));
-        let base = sign(&target.view(&headers), LABEL, &components, &params, &Unsigned(&self.parts.key))?.base;
+        let base = sign(&target.view(&headers), LABEL, &components, &params, &Unsigned(self.parts.key.as_ref()))?.base;
         let id = CommitmentId::derive(now, self.parts.key.thumbprint().as_bytes(), base.as_bytes());
         Ok(Prepared { headers, components, params, id })
     }
@@ -162,7 +163,7 @@ impl Payer {
     pub(super) fn sign(&self, target: &Target, prepared: Prepared) -> Result<SignedRequest, Refusal> {
         let Prepared { mut headers, components, params, id } = prepared;
         let Signed { signature_input, signature, .. } =
-            sign(&target.view(&headers), LABEL, &components, &params, &self.parts.key)?;
+            sign(&target.view(&headers), LABEL, &components, &params, self.parts.key.as_ref())?;
         for (name, text) in [(header::SIGNATURE_INPUT, signature_input), (header::SIGNATURE, signature)] {
             let value =
                 HeaderValue::from_str(&text).map_err(|_| Refusal::new(Reason::Internal, "a signature is ASCII"))?;
@@ -173,21 +174,25 @@ impl Payer {
 
     /// Sends a signed request and reads the whole answer, up to the cap.
     pub(super) async fn send(&self, target: &Target, headers: &HeaderMap) -> Result<Reply, PayError> {
-        send(&self.parts.client, target, headers, self.parts.body_max).await
+        send(self.parts.transport.as_ref(), target, headers, self.parts.body_max).await
     }
 }
 
 /// Sends a request and reads the whole answer, of at most `body_max` bytes.
 pub(super) async fn send(
-    client: &reqwest::Client,
+    transport: &dyn Transport,
     target: &Target,
     headers: &HeaderMap,
     body_max: usize,
 ) -> Result<Reply, PayError> {
-    let request = client.request(target.method.clone(), target.url.clone()).headers(headers.clone());
-    let request = if target.body.is_empty() { request } else { request.body(target.body.clone()) };
-    let response = request.send().await.map_err(|error| PayError::Unreachable(innermost(&error)))?;
-    let response: http::Response<reqwest::Body> = response.into();
+    let request = Outgoing {
+        method: target.method.clone(),
+        url: target.url.clone(),
+        headers: headers.clone(),
+        body: target.body.clone(),
+    };
+    let sent = transport.send(request).await;
+    let response = sent.map_err(|error| PayError::Unreachable(innermost(error.as_ref())))?;
     let (parts, mut body) = response.into_parts();
     let told = parts.headers.get(names::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let is_head = target.method == Method::HEAD;
@@ -196,7 +201,7 @@ pub(super) async fn send(
     }
     let mut bytes = bytes::BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| PayError::Unreachable(innermost(&error)))?;
+        let frame = frame.map_err(|error| PayError::Unreachable(innermost(error.as_ref())))?;
         let Some(data) = frame.data_ref() else { continue };
         if bytes.len() + data.len() > body_max {
             return Err(too_large(body_max).into());
@@ -211,7 +216,7 @@ fn too_large(max: usize) -> Refusal {
 }
 
 /// The cause of a chain of errors: what a person can act on.
-fn innermost(error: &dyn std::error::Error) -> String {
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -73,20 +73,19 @@ fn threat_64_a_second_spelling_of_s_is_refused() {
 }
 
 #[test]
-fn threat_64_wycheproof_and_speccheck() {
-    for (name, count, valid) in [("ed25519-wycheproof.json", 151, 88), ("ed25519-speccheck.json", 10, 1)] {
-        let document = file(name);
-        let cases = document["cases"].as_array().unwrap();
-        let accepts = |case: &serde_json::Value| {
-            let bytes = |key: &str| hex(case[key].as_str().unwrap());
-            let key = PublicKey::from_bytes(&bytes("key").try_into().unwrap());
-            key.and_then(|key| key.verify(&bytes("message"), &bytes("signature"))).is_ok()
-        };
-        for case in cases {
-            assert_eq!(accepts(case), case["valid"].as_bool().unwrap(), "{name} {case}");
-        }
-        assert_eq!((cases.len(), cases.iter().filter(|case| accepts(case)).count()), (count, valid));
+fn threat_64_of_signatures_that_libraries_disagree_on_only_the_strict_one_holds() {
+    let name = "ed25519-speccheck.json";
+    let document = file(name);
+    let cases = document["cases"].as_array().unwrap();
+    let accepts = |case: &serde_json::Value| {
+        let bytes = |key: &str| hex(case[key].as_str().unwrap());
+        let key = PublicKey::from_bytes(&bytes("key").try_into().unwrap());
+        key.and_then(|key| key.verify(&bytes("message"), &bytes("signature"))).is_ok()
+    };
+    for case in cases {
+        assert_eq!(accepts(case), case["valid"].as_bool().unwrap(), "{name} {case}");
     }
+    assert_eq!((cases.len(), cases.iter().filter(|case| accepts(case)).count()), (10, 1));
 }
 
 #[test]

@@ -40,7 +40,7 @@ pub(crate) fn payer(key: PrivateKey, options: PayerOptions<'_>) -> anyhow::Resul
         FileJournal::open(options.audit).with_context(|| format!("the audit log {}", options.audit.display()))?;
     let journal: Arc<dyn Journal> = Arc::new(journal);
     Ok(Payer::new(PayerParts {
-        client: client()?,
+        transport: Arc::new(client()?),
         buyer: Buyer {
             budget: options.budget,
             journal,
@@ -49,7 +49,7 @@ pub(crate) fn payer(key: PrivateKey, options: PayerOptions<'_>) -> anyhow::Resul
             dress: options.dress,
             network: options.network,
         },
-        key,
+        key: Arc::new(key),
         agent: agent.as_str().to_owned(),
         entropy: entropy(),
         body_max: options.body_max,

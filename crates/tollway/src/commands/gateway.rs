@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tollway_core::clock::SystemClock;
 use tollway_http::endpoint::Endpoint;
+use tollway_http::gate::expire_claims;
 use tollway_http::server::{ServerOptions, serve_tls};
 use tollway_http::tls::Certificate;
 
@@ -72,19 +73,6 @@ pub(crate) fn stop_signal() -> impl Future<Output = ()> {
         tokio::select! {
             _ = interrupted => {}
             () = terminated => {}
-        }
-    }
-}
-
-/// Claims that a crash left behind are given back when their window has ended.
-async fn expire_claims(seller: tollway_core::seller::Seller) {
-    let mut every = tokio::time::interval(std::time::Duration::from_secs(30));
-    loop {
-        every.tick().await;
-        match seller.books().expire_claims(seller.now()).await {
-            Ok(0) => {}
-            Ok(count) => eprintln!("{count} claims expired uncharged"),
-            Err(error) => eprintln!("claims were not looked through: {error}"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
 use tollway_http::endpoint::Endpoint as _;
-use tollway_http::gate::GateOptions;
+use tollway_http::gate::{GateOptions, PaidBy};
 use tollway_protocol::{Dress, Reason as R, header};
 
 use crate::rig::{Got, NOON, PRICE, Rig, Sent, Setup, Way, page_text, response};
@@ -100,6 +100,21 @@ async fn a_sold_page_is_served_again_three_times_and_never_charged() {
     }
     let report = rig.audit().await;
     assert_eq!((report.sales, report.charged.get()), (1, PRICE));
+}
+
+#[tokio::test]
+async fn a_handler_is_told_who_paid_also_when_it_serves_again() {
+    let rig = Rig::new().await;
+    rig.origin.behave(|request| {
+        let by = request.extensions().get::<PaidBy>().map(|by| (by.agent.clone(), by.amount, by.rule.clone()));
+        std::future::ready(by.map_or_else(|| response(500, &[], ""), |by| response(200, &[], format!("{by:?}"))))
+    });
+    let sent = rig.buy(Way::X402, "/paid/a", "once");
+    let first = rig.call(&sent).await;
+    rig.clock.advance(11);
+    let again = rig.call(&sent).await;
+    assert_eq!((first.status, again.status, rig.origin.runs()), (200, 200, 2));
+    assert_eq!(first.body, again.body);
 }
 
 #[tokio::test]

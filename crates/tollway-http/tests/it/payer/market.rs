@@ -49,11 +49,13 @@ impl Market {
         let journal = rig.folder.path().join("audit.jsonl");
         let nonces = AtomicU64::new(0);
         let payer = Payer::new(PayerParts {
-            client: reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .timeout(Duration::from_secs(10))
-                .build()
-                .unwrap(),
+            transport: Arc::new(
+                reqwest::Client::builder()
+                    .redirect(reqwest::redirect::Policy::none())
+                    .timeout(Duration::from_secs(10))
+                    .build()
+                    .unwrap(),
+            ),
             buyer: Buyer {
                 budget,
                 journal: other.unwrap_or_else(|| Arc::new(FileJournal::open(&journal).unwrap())),
@@ -62,7 +64,7 @@ impl Market {
                 dress,
                 network: Network::tollway(),
             },
-            key: rig.agent.key(),
+            key: Arc::new(rig.agent.key()),
             agent: rig.agent.url.clone(),
             entropy: Arc::new(move |bytes: &mut [u8]| {
                 bytes[..8].copy_from_slice(&nonces.fetch_add(1, Ordering::SeqCst).to_be_bytes());
