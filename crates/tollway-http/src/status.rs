@@ -24,6 +24,11 @@ pub fn retry_after(reason: Reason) -> Option<u32> {
     }
 }
 
+/// Whether it says that somebody else could not be asked, and nothing about the request itself.
+pub fn could_not_ask(reason: Reason) -> bool {
+    matches!(general(reason), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+}
+
 fn general(reason: Reason) -> StatusCode {
     use Reason as R;
     match reason {

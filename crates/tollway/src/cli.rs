@@ -121,6 +121,9 @@ pub(crate) struct ExplainArgs {
     /// A header of the request, such as "User-Agent: GPTBot/1.2".
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
+    /// Explain it as if this signature agent had proved a signature.
+    #[arg(long, value_name = "AGENT")]
+    pub(crate) proved: Option<String>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
     /// Print JSON.

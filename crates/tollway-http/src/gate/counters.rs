@@ -18,6 +18,8 @@ pub enum Outcome {
     Replayed,
     /// It was paid for and cost nothing: the upstream did not answer with success.
     Released,
+    /// A rule on trial would have charged or blocked it.
+    Trial,
     /// It was refused.
     Refused(Reason),
 }
@@ -30,6 +32,7 @@ pub struct Counters {
 struct RuleCounts {
     rule: String,
     passed: AtomicU64,
+    trial: AtomicU64,
     sold: AtomicU64,
     charged: AtomicU64,
     replayed: AtomicU64,
@@ -43,7 +46,7 @@ const NO_RULE: &str = "";
 impl Counters {
     /// Counters for these rules.
     pub fn new(rules: &RuleSet) -> Self {
-        let names = std::iter::once(NO_RULE).chain(rules.rules().iter().map(|rule| rule.id.as_str()));
+        let names = std::iter::once(NO_RULE).chain(rules.all().map(|rule| rule.id.as_str()));
         Self { rules: names.map(RuleCounts::new).collect() }
     }
 
@@ -53,6 +56,7 @@ impl Counters {
         let counts = self.rules.iter().find(|counts| counts.rule == name).unwrap_or(&self.rules[0]);
         match outcome {
             Outcome::Passed => add(&counts.passed, 1),
+            Outcome::Trial => add(&counts.trial, 1),
             Outcome::Replayed => add(&counts.replayed, 1),
             Outcome::Released => add(&counts.released, 1),
             Outcome::Sold(amount) => {
@@ -96,6 +100,7 @@ impl RuleCounts {
         Self {
             rule: rule.to_owned(),
             passed: AtomicU64::new(0),
+            trial: AtomicU64::new(0),
             sold: AtomicU64::new(0),
             charged: AtomicU64::new(0),
             replayed: AtomicU64::new(0),
@@ -107,6 +112,7 @@ impl RuleCounts {
     fn outcomes(&self) -> impl Iterator<Item = (&'static str, &AtomicU64)> {
         let own = [
             ("passed", &self.passed),
+            ("dry_run", &self.trial),
             ("sold", &self.sold),
             ("replayed", &self.replayed),
             ("released", &self.released),

@@ -22,6 +22,7 @@ use super::counters::Outcome;
 use super::demand::{Refused, Terms, VARY_ON};
 use super::layer::Shared;
 use super::page;
+use super::proof;
 use super::request::{Asked, drop_replacements, has_body, preflighted};
 use crate::body::{Body, empty, full};
 use crate::dress::{self, Presented};
@@ -75,9 +76,9 @@ impl Gate {
 
     /// Which rule decides; what no rule speaks of passes untouched.
     async fn route(self, parts: Parts, body: Body, dress: Dress) -> Result<Response<Body>, Refusal> {
-        let asked = Arc::new(Asked::read(&parts, &self.shared.sites)?);
+        let mut asked = Asked::read(&parts, &self.shared.sites)?;
         if wellknown::concerns(&asked.path)? {
-            return wellknown::answer(&self.shared, &asked, &parts).await;
+            return wellknown::answer(&self.shared, &Arc::new(asked), &parts).await;
         }
         let rules = self.shared.seller.rules();
         if let Some(method) = preflighted(&parts)
@@ -85,7 +86,8 @@ impl Gate {
         {
             return Ok(preflight(&parts.headers));
         }
-        let ruling = rules.decide(&asked.path, parts.method.as_str(), asked.who)?;
+        let ruling = proof::decide(&self.shared, &mut asked, &parts).await?;
+        let asked = Arc::new(asked);
         match ruling {
             Ruling::Pass | Ruling::Allow => Ok(self.pass(&asked, parts, body).await),
             Ruling::Block(rule) => {
@@ -93,6 +95,7 @@ impl Gate {
                 Ok(self.refused(Some(&rule.id), refusal, dress))
             }
             Ruling::Charge(rule) => Ok(self.charge(&rule, &asked, parts, body, dress).await),
+            Ruling::Trial(rule) => Ok(self.on_trial(&rule, &asked, parts, body).await),
         }
     }
 
@@ -105,6 +108,14 @@ impl Gate {
             keep_private(response.headers_mut());
         }
         response
+    }
+
+    /// A rule on trial changes nothing; what it would have done is counted and logged.
+    async fn on_trial(self, rule: &Rule, asked: &Asked, parts: Parts, body: Body) -> Response<Body> {
+        let would = if rule.charge_terms().is_some() { "charge" } else { "block" };
+        tracing::info!(rule = rule.id, would, method = %parts.method, path = asked.path.plain(), "dry run");
+        self.shared.counters.count(Some(&rule.id), Outcome::Trial);
+        self.pass(asked, parts, body).await
     }
 
     async fn charge(
@@ -156,6 +167,7 @@ impl Gate {
         let now = self.shared.seller.now();
         let view = asked.view(&parts.method, &parts.headers);
         let identified = self.shared.seller.identify(&view, &policy, now).await?;
+        proof::refuse_two_agents(asked, &identified)?;
         let body = upload::gather(body, self.shared.options.request_body_max).await?;
         let content_digest = checked_digest(&parts.headers, &body)?;
         let request = Request::from_parts(parts, body);

@@ -3,16 +3,19 @@
 
 mod price;
 mod rules;
+mod who;
 
-pub(crate) use price::ConfigPrice;
+pub(crate) use price::{ConfigPrice, RulePrice};
 pub(crate) use rules::RuleConfig;
+pub(crate) use who::OperatorConfig;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
-use tollway_core::rules::{RuleSet, TermsRef};
+use tollway_core::rules::{Action, RuleSet, TermsRef};
 use tollway_http::site::Site;
 
 /// A gateway's configuration.
@@ -40,6 +43,15 @@ pub(crate) struct Config {
     /// Paths that are free beside the built-in ones.
     #[serde(default)]
     pub(crate) free: Vec<String>,
+    /// Prices by name, for rules to refer to.
+    #[serde(default)]
+    pub(crate) prices: BTreeMap<String, ConfigPrice>,
+    /// What the seller has confirmed of agents.
+    #[serde(default)]
+    pub(crate) operators: Vec<OperatorConfig>,
+    /// All rules are on trial: nothing is charged or blocked, what would have been is counted.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
     /// Price rules; the first that fits decides.
     #[serde(default)]
     pub(crate) rules: Vec<RuleConfig>,
@@ -157,9 +169,15 @@ impl Config {
 
     /// The rules, each with its terms, and the free list.
     pub(crate) fn rule_set(&self, terms: Vec<Option<TermsRef>>) -> anyhow::Result<RuleSet> {
-        let rules = self.rules.iter().zip(terms).map(|(rule, terms)| rule.rule(terms));
+        let rule = |(rule, terms): (&RuleConfig, _)| {
+            let mut rule = rule.rule(terms, &self.prices)?;
+            rule.conditions.dry_run |= self.dry_run && !matches!(rule.action, Action::Allow);
+            Ok(rule)
+        };
+        let rules = self.rules.iter().zip(terms).map(rule).collect::<anyhow::Result<_>>()?;
         let free = self.free.iter().map(|text| text.parse().with_context(|| format!("free path `{text}`")));
-        Ok(RuleSet::new(free.collect::<anyhow::Result<_>>()?, rules.collect::<anyhow::Result<_>>()?))
+        let operators = self.operators.iter().map(OperatorConfig::operator).collect::<anyhow::Result<_>>()?;
+        Ok(RuleSet::new(free.collect::<anyhow::Result<_>>()?, rules).with_operators(operators))
     }
 
     fn check_rules(&self) -> anyhow::Result<()> {
@@ -235,6 +253,33 @@ path = "books.db"
         assert!(rule("action = \"block\"\nprice = \"$0.01\"").contains("price"));
         assert!(rule("action = \"charge\"\nprice = \"$0.01\"\nlifetime = 5").contains("lifetime"));
         assert!(rule("action = \"charge\"\nprice = \"$0.01\"\ndresses = []").contains("dresses"));
+    }
+
+    #[test]
+    fn what_a_rule_says_of_its_requesters_is_sound_or_refused() {
+        let rule =
+            |rest: &str| refused(&format!("[[rules]]\nid = \"a\"\npath = \"/a/*\"\naudience = \"everyone\"\n{rest}\n"));
+        let charge = "action = \"charge\"\nprice = \"$0.01\"";
+        for (rest, named) in [
+            ("action = \"charge\"\nprice = \"article\"".to_owned(), "[prices] has no `article`"),
+            (format!("{charge}\nagents = [\"nonsense/\"]"), "nonsense/"),
+            (format!("{charge}\nagents = []"), "agents"),
+            (format!("{charge}\npurpose = [\"two words\"]"), "two words"),
+            (format!("{charge}\nexcept = [\"free\"]"), "free"),
+            (format!("{charge}\nprices = [{{ price = \"$1\" }}]"), "whom"),
+            (
+                format!(
+                    "{charge}\nprices = [{{ name = \"a\", agent = \"a.example\", price = \"$1\" }}, {{ name = \"a\", agent = \"b.example\", price = \"$2\" }}]"
+                ),
+                "`a`",
+            ),
+            ("action = \"allow\"\ndry_run = true".to_owned(), "dry_run"),
+            ("action = \"allow\"\npurpose = [\"unknown\"]".to_owned(), "unknown"),
+            ("action = \"block\"\nprices = [{ agent = \"a.example\", price = \"$1\" }]".to_owned(), "prices"),
+        ] {
+            let message = rule(&rest);
+            assert!(message.contains(named), "{rest}: {message}");
+        }
     }
 
     #[test]

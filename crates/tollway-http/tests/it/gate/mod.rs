@@ -7,6 +7,7 @@ mod caching;
 mod credit;
 mod delivery;
 mod dresses;
+mod identity;
 mod methods;
 mod paths;
 mod payments;
