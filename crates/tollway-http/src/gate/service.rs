@@ -27,6 +27,7 @@ use super::request::{Asked, drop_replacements, has_body, preflighted};
 use crate::body::{Body, empty, full};
 use crate::dress::{self, Presented};
 use crate::endpoint::Endpoint;
+use crate::origin::is_upgrade;
 use crate::{upload, wellknown};
 
 /// A service behind a gate.
@@ -93,6 +94,10 @@ impl Gate {
             Ruling::Block(rule) => {
                 let refusal = Refusal::new(Reason::RuleBlocks, "this resource is not served to this requester");
                 Ok(self.refused(Some(&rule.id), refusal, dress))
+            }
+            Ruling::Charge(rule) if is_upgrade(&parts.headers) && !rule.conditions.upgrade => {
+                let detail = "this resource is not sold over another protocol";
+                Ok(self.refused(Some(&rule.id), Refusal::new(Reason::RuleBlocks, detail), dress))
             }
             Ruling::Charge(rule) => Ok(self.charge(&rule, &asked, parts, body, dress).await),
             Ruling::Trial(rule) => Ok(self.on_trial(&rule, &asked, parts, body).await),

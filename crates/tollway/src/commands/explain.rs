@@ -12,7 +12,7 @@ use tollway_http::status::status;
 use tollway_protocol::{Dress, Refusal};
 use tollway_signatures::{AgentPolicy, AgentUrl};
 
-use super::{say, say_json, what};
+use super::{described, say, say_json, what};
 use crate::cli::{CheckArgs, ExplainArgs};
 use crate::config::Config;
 use crate::keys;
@@ -25,6 +25,7 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         let folder = config.path(folder);
         anyhow::ensure!(folder.is_dir(), "the origin's folder {} is not a folder", folder.display());
     }
+    config.proxy()?;
     for rule in &config.rules {
         if let Some(terms) = &rule.terms {
             let path = config.path(terms);
@@ -32,7 +33,7 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let rules = rules(&config)?;
-    let lines: Vec<Value> = rules.rules().iter().map(|rule| json!({"id": rule.id, "path": rule.pattern.as_str(), "methods": rule.methods.names(), "audience": rule.audience.as_str(), "what": what(&rule.action)})).collect();
+    let lines: Vec<Value> = rules.rules().iter().map(|rule| json!({"id": rule.id, "path": rule.pattern.as_str(), "methods": rule.methods.names(), "audience": rule.audience.as_str(), "what": described(rule)})).collect();
     if args.json {
         say_json(
             &json!({"sites": config.public_urls, "seller_key": key.public().thumbprint().to_string(), "rules": lines}),
@@ -46,7 +47,7 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             rule.id,
             rule.pattern.as_str(),
             rule.audience.as_str(),
-            what(&rule.action)
+            described(rule)
         ));
     }
     Ok(ExitCode::SUCCESS)

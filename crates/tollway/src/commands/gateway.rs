@@ -10,7 +10,7 @@ use tollway_http::endpoint::Endpoint;
 use tollway_http::server::{ServerOptions, serve_tls};
 use tollway_http::tls::Certificate;
 
-use super::{say, what};
+use super::{described, say};
 use crate::cli::GatewayArgs;
 use crate::compose;
 use crate::config::Config;
@@ -45,7 +45,8 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     beside.spawn(expire_claims(gateway.current().seller));
     beside.spawn(reloading);
     let endpoint: Arc<dyn Endpoint> = gateway.endpoint.clone();
-    serve_tls(listener, endpoint, ServerOptions::default(), acceptor, stopped).await?;
+    let options = ServerOptions { tell_peer: compose::tells_peer(&config), ..ServerOptions::default() };
+    serve_tls(listener, endpoint, options, acceptor, stopped).await?;
     beside.shutdown().await;
     say("stopped");
     Ok(ExitCode::SUCCESS)
@@ -98,7 +99,7 @@ fn announce(config: &Config, gateway: &compose::Gateway, listener: &TcpListener)
     let seller = gateway.current().seller;
     say(format_args!("  seller key {}", seller.key().public().thumbprint()));
     for rule in seller.rules().rules() {
-        let what = what(&rule.action);
+        let what = described(rule);
         say(format_args!("  rule       {:<16} {:<28} {:<9} {what}", rule.id, rule.pattern, rule.audience.as_str()));
     }
     if config.agents.allow_loopback {

@@ -1,10 +1,12 @@
 //! The configuration of a gateway: one TOML file, read whole or refused with the line. What is not
 //! understood is never passed over.
 
+mod origin;
 mod price;
 mod rules;
 mod who;
 
+pub(crate) use origin::OriginConfig;
 pub(crate) use price::{ConfigPrice, RulePrice};
 pub(crate) use rules::RuleConfig;
 pub(crate) use who::OperatorConfig;
@@ -16,6 +18,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use tollway_core::rules::{Action, RuleSet, TermsRef};
+use tollway_http::origin::TrustedProxies;
 use tollway_http::site::Site;
 
 /// A gateway's configuration.
@@ -31,6 +34,9 @@ pub(crate) struct Config {
     pub(crate) tls: Option<TlsConfig>,
     /// What stands behind the gate.
     pub(crate) origin: OriginConfig,
+    /// Addresses of proxies in front that are believed about who asks, and for which host.
+    #[serde(default)]
+    pub(crate) trusted_proxies: Vec<String>,
     /// Who sells.
     pub(crate) seller: SellerConfig,
     /// Where the books are.
@@ -58,19 +64,6 @@ pub(crate) struct Config {
     /// The folder that relative paths start from.
     #[serde(skip)]
     folder: PathBuf,
-}
-
-/// A folder or an HTTP server.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OriginConfig {
-    /// Folder of files.
-    pub(crate) folder: Option<PathBuf>,
-    /// `http://host:port`.
-    pub(crate) url: Option<String>,
-    /// Whether an HTTP server behind the gate is told who paid, by a signed `PAYMENT-CONTEXT`.
-    #[serde(default = "yes")]
-    pub(crate) payment_context: bool,
 }
 
 /// The seller.
@@ -148,10 +141,14 @@ impl Config {
         let config: Self = toml::from_str(text)?;
         config.sites()?;
         config.check_rules()?;
-        match (&config.origin.folder, &config.origin.url) {
-            (Some(_), None) | (None, Some(_)) => Ok(config),
-            _ => bail!("[origin] takes either `folder` or `url`"),
-        }
+        config.origin.check()?;
+        config.proxies()?;
+        Ok(config)
+    }
+
+    /// Proxies that are believed about who asks.
+    pub(crate) fn proxies(&self) -> anyhow::Result<TrustedProxies> {
+        TrustedProxies::parse(&self.trusted_proxies).context("`trusted_proxies`")
     }
 
     /// A path as written, from the configuration's own folder.
@@ -293,5 +290,15 @@ path = "books.db"
         let both = BASE.replace("folder = \"site\"", "folder = \"site\"\nurl = \"http://127.0.0.1:1\"");
         assert!(Config::parse(&both).is_err());
         assert!(Config::parse(&BASE.replace("folder = \"site\"", "")).is_err());
+        let with = |more: &str| Config::parse(&BASE.replace("folder = \"site\"", more)).map(drop);
+        assert!(with("url = \"https://127.0.0.1:1\"\nhttp2 = \"always\"\nhealth = \"/up\"\nidle_wait = 5").is_ok());
+        for wrong in [
+            "folder = \"site\"\nhttp2 = \"never\"",
+            "url = \"http://a\"\nidle_wait = 0",
+            "url = \"http://a\"\nhealth = \"up\"",
+        ] {
+            assert!(with(wrong).is_err(), "{wrong}");
+        }
+        assert!(Config::parse(&format!("trusted_proxies = [\"10.0.0.0/99\"]\n{BASE}")).is_err());
     }
 }
