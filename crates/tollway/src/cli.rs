@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Say which rule decides a request, why, and what would be answered.
     Explain(ExplainArgs),
+    /// Look at keys, books, clock, certificate, origin and directories, and say what to do.
+    Doctor(DoctorArgs),
     /// Who may buy on credit.
     Agents(AgentsArgs),
     /// The books: close a day, write bills, export, verify, reconcile.
@@ -111,6 +113,23 @@ pub(crate) struct CheckArgs {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+#[derive(Debug, Args)]
+#[command(after_long_help = DOCTOR_EXIT_CODES)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `tollway doctor` ends with.
+const DOCTOR_EXIT_CODES: &str = "Exit codes:
+  0  nothing failed; there may be warnings
+  1  the configuration cannot be read
+  2  wrong command line
+  3  a check failed";
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {

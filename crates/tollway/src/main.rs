@@ -51,6 +51,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Gateway(args) => commands::gateway::run(args).await,
         Command::Check(args) => commands::explain::check(&args),
         Command::Explain(args) => commands::explain::run(&args),
+        Command::Doctor(args) => commands::doctor::run(args).await,
         Command::Agents(args) => commands::agents::run(args).await,
         Command::Ledger(args) => commands::ledger::run(args).await,
         Command::Crawl(args) => commands::crawl::run(args).await,

@@ -105,6 +105,15 @@ impl KeyDirectory {
         AgentPolicy { allow_loopback_http, ..AgentPolicy::default() }
     }
 
+    /// How many keys an agent publishes at this moment: one fetch, past all memory. For whoever looks
+    /// after a gateway, never for a request.
+    ///
+    /// # Errors
+    /// `agent_forbidden_address` or one of the `directory_` reasons.
+    pub async fn published(&self, agent: &AgentUrl, now: u64) -> Result<usize, Refusal> {
+        Ok(self.shared.fetcher.fetch(agent, now).await?.directory.thumbprints().count())
+    }
+
     /// The answer, or what to wait for.
     fn next(&self, agent: &AgentUrl, keyid: &Thumbprint, registered: bool, now: u64) -> ControlFlow<Answer, Landing> {
         let mut state = self.shared.state.lock();

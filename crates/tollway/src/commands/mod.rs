@@ -6,6 +6,7 @@ pub(crate) mod bill_check;
 pub(crate) mod buyer;
 pub(crate) mod crawl;
 mod crawl_past;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod gateway;
 pub(crate) mod keys;
