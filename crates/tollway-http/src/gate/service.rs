@@ -143,6 +143,11 @@ impl Gate {
             signed_fields.push(header::CONTENT_DIGEST);
         }
         let signed_fields = signed_fields.as_slice();
+        let dress = if charge.dresses.contains(&Dress::Cloudflare) {
+            dress::intended_among(&parts.headers, &charge.dresses)
+        } else {
+            dress
+        };
         let terms = Terms { seller: &seller, offer: &offer, charge, url: &asked.url, person, signed_fields };
         match self.clone().purchase(rule, asked, parts, body).await {
             Ok(response) => response,

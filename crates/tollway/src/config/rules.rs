@@ -197,7 +197,7 @@ impl RuleConfig {
         }
         if let Some(dresses) = &self.dresses {
             if dresses.is_empty() {
-                bail!("`dresses` names at least one of x402, deferred, crawl");
+                bail!("`dresses` names at least one of x402, deferred, crawl, cloudflare");
             }
             charge.dresses.clone_from(dresses);
         }
