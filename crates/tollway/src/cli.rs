@@ -19,6 +19,33 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// What is logged, to standard error.
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// How log lines are written.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+    /// What is worth a line. Keys, signatures, payments and queries never are.
+    #[arg(long, global = true, value_enum, default_value_t = LogLevel::Warn)]
+    pub(crate) log_level: LogLevel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
 }
 
 #[derive(Debug, Subcommand)]
@@ -176,6 +203,11 @@ pub(crate) enum AgentsCommand {
     },
     /// All accounts.
     List,
+    /// One account, and what the agent says of itself.
+    Show {
+        /// The signature agent's URL.
+        agent: String,
+    },
     /// Change the limits of an account.
     Limit {
         /// The signature agent's URL.

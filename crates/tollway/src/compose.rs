@@ -20,7 +20,9 @@ use tollway_store::{OpenOptions, SqliteBooks};
 use tower::Layer as _;
 
 use crate::config::{AgentsConfig, Config};
+use crate::counts::Counts;
 use crate::keys;
+use crate::request_log::RequestLog;
 
 /// A gateway, ready to serve.
 pub(crate) struct Gateway {
@@ -28,6 +30,8 @@ pub(crate) struct Gateway {
     pub(crate) endpoint: Arc<Exchangeable>,
     /// The books, for their own figures.
     pub(crate) books: Arc<SqliteBooks>,
+    /// What was answered, minute by minute.
+    pub(crate) counts: Counts,
     current: RwLock<Current>,
 }
 
@@ -65,10 +69,12 @@ pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::R
     let key = Arc::new(keys::read(&config.path(&config.seller.key))?);
     let books = Arc::new(open_books(config)?);
     let seller = seller(config, key, Arc::clone(&books) as Arc<dyn Books>, clock).await?;
+    seller.remember_cards().await.map_err(|refusal| anyhow::anyhow!("the cards of agents: {refusal}"))?;
     let gated = gated(config, &seller)?;
     let endpoint = Arc::new(Exchangeable::new(Arc::clone(&gated.endpoint)));
     let current = current(config, seller, gated)?;
-    Ok(Gateway { endpoint, books, current: RwLock::new(current) })
+    let counts = Counts::beside(&config.path(&config.books.path));
+    Ok(Gateway { endpoint, books, counts, current: RwLock::new(current) })
 }
 
 impl Gateway {
@@ -120,6 +126,10 @@ fn gated(config: &Config, seller: &Seller) -> anyhow::Result<Gated> {
         (None, Some(proxy)) => Arc::new(gate.layer(proxy.clone())),
         (None, None) => unreachable!("the configuration was checked"),
     };
+    let endpoint: Arc<dyn Endpoint> = match config.log_options()? {
+        Some(options) => Arc::new(RequestLog::new(&options, endpoint)?),
+        None => endpoint,
+    };
     let endpoint: Arc<dyn Endpoint> = if tells_peer(config) {
         Arc::new(Forwarded::new(config.proxies()?, config.sites()?, endpoint))
     } else {
@@ -130,7 +140,7 @@ fn gated(config: &Config, seller: &Seller) -> anyhow::Result<Gated> {
 
 /// Whether anything wants to know who is at the other end of a connection.
 pub(crate) fn tells_peer(config: &Config) -> bool {
-    config.origin.url.is_some() || !config.trusted_proxies.is_empty()
+    config.origin.url.is_some() || !config.trusted_proxies.is_empty() || config.request_log.is_some()
 }
 
 /// Opens the seller's books, making them where there are none.

@@ -2,7 +2,7 @@
 
 use tollway_ledger::AgentId;
 use tollway_protocol::{Reason, Refusal};
-use tollway_signatures::{self as signatures, AgentUrl, Components, Policy, PublicKey, Unverified};
+use tollway_signatures::{self as signatures, AgentCard, AgentUrl, Components, Policy, PublicKey, Unverified};
 
 use super::Seller;
 
@@ -19,6 +19,14 @@ pub struct Identified {
 }
 
 impl Seller {
+    /// What an agent says of itself, asked of its own host.
+    ///
+    /// # Errors
+    /// A reason of the agent's directory.
+    pub async fn ask_card(&self, agent: &AgentUrl, path: Option<&str>, now: u64) -> Result<AgentCard, Refusal> {
+        self.shared.parts.keys.card(agent, path, now).await
+    }
+
     /// Verifies the signature of a message, cheapest refusals first: nothing is fetched for a
     /// message that is refutable by itself, or for an agent that has no account here.
     ///

@@ -21,7 +21,7 @@ mod sell;
 mod service;
 
 pub use context::PaidBy;
-pub use counters::{Counters, Outcome};
+pub use counters::{Class, Count, Counters, Outcome};
 pub use layer::{GateLayer, GateOptions};
 pub use proof::claims;
 pub use receipt::sign_response;

@@ -28,6 +28,9 @@ pub(super) async fn decide(shared: &Shared, asked: &mut Asked, parts: &Parts) ->
     let mut asker = Asker::from(asked.who);
     if rules.asks_who() {
         asker.claimed = claims(&parts.headers, rules, shared.seller.agents());
+        let cards: Vec<Identity> =
+            asker.claimed.agents.iter().filter_map(|agent| shared.seller.card_claims(agent)).collect();
+        cards.into_iter().for_each(|card| asker.claimed.join(card));
     }
     let decision = rules.decide_for(&asked.path, method, &asker)?;
     if !decision.wants_proof || !parts.headers.contains_key(header::SIGNATURE) {

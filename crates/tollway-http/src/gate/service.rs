@@ -18,7 +18,7 @@ use tollway_signatures::{Policy, digest};
 use tower::Service;
 
 use super::context::PaidBy;
-use super::counters::Outcome;
+use super::counters::{Class, Outcome};
 use super::demand::{Refused, Terms, VARY_ON};
 use super::layer::Shared;
 use super::page;
@@ -65,13 +65,13 @@ impl Gate {
         let (parts, body) = request.into_parts();
         match self.clone().route(parts, body, dress).await {
             Ok(response) => response,
-            Err(refusal) => self.refused(None, refusal, dress),
+            Err(refusal) => self.refused(Class::Open, None, refusal, dress),
         }
     }
 
     /// Refuses without an offer.
-    fn refused(&self, rule: Option<&str>, refusal: Refusal, dress: Dress) -> Response<Body> {
-        self.shared.counters.count(rule, Outcome::Refused(refusal.reason));
+    fn refused(&self, class: Class, rule: Option<&str>, refusal: Refusal, dress: Dress) -> Response<Body> {
+        self.shared.counters.count_for(class, rule, Outcome::Refused(refusal.reason));
         Refused { refusal, dress, terms: None }.into_response()
     }
 
@@ -93,11 +93,11 @@ impl Gate {
             Ruling::Pass | Ruling::Allow => Ok(self.pass(&asked, parts, body).await),
             Ruling::Block(rule) => {
                 let refusal = Refusal::new(Reason::RuleBlocks, "this resource is not served to this requester");
-                Ok(self.refused(Some(&rule.id), refusal, dress))
+                Ok(self.refused(Class::of(asked.who), Some(&rule.id), refusal, dress))
             }
             Ruling::Charge(rule) if is_upgrade(&parts.headers) && !rule.conditions.upgrade => {
                 let detail = "this resource is not sold over another protocol";
-                Ok(self.refused(Some(&rule.id), Refusal::new(Reason::RuleBlocks, detail), dress))
+                Ok(self.refused(Class::of(asked.who), Some(&rule.id), Refusal::new(Reason::RuleBlocks, detail), dress))
             }
             Ruling::Charge(rule) => Ok(self.charge(&rule, &asked, parts, body, dress).await),
             Ruling::Trial(rule) => Ok(self.on_trial(&rule, &asked, parts, body).await),
@@ -106,7 +106,7 @@ impl Gate {
 
     /// A free request. Where a rule prices the same resource for others, no shared cache may keep it.
     async fn pass(self, asked: &Asked, parts: Parts, body: Body) -> Response<Body> {
-        self.shared.counters.count(None, Outcome::Passed);
+        self.shared.counters.count_for(Class::of(asked.who), None, Outcome::Passed);
         let guarded = self.shared.seller.rules().guards(asked.path.plain());
         let mut response = self.forward(Request::from_parts(parts, body), guarded).await;
         if guarded {
@@ -119,7 +119,7 @@ impl Gate {
     async fn on_trial(self, rule: &Rule, asked: &Asked, parts: Parts, body: Body) -> Response<Body> {
         let would = if rule.charge_terms().is_some() { "charge" } else { "block" };
         tracing::info!(rule = rule.id, would, method = %parts.method, path = asked.path.plain(), "dry run");
-        self.shared.counters.count(Some(&rule.id), Outcome::Trial);
+        self.shared.counters.count_for(Class::of(asked.who), Some(&rule.id), Outcome::Trial);
         self.pass(asked, parts, body).await
     }
 
@@ -135,7 +135,7 @@ impl Gate {
         let now = seller.now();
         let (Some(charge), Some(offer)) = (rule.charge_terms(), seller.offer(&rule.id, now)) else {
             let refusal = Refusal::new(Reason::Internal, "a charging rule has no offer");
-            return self.refused(Some(&rule.id), refusal, dress);
+            return self.refused(Class::of(asked.who), Some(&rule.id), refusal, dress);
         };
         let person = page::is_wanted(&parts.headers);
         let mut signed_fields = vec![dress::field(&parts.headers)];
@@ -152,7 +152,7 @@ impl Gate {
         match self.clone().purchase(rule, asked, parts, body).await {
             Ok(response) => response,
             Err(refusal) => {
-                self.shared.counters.count(Some(&rule.id), Outcome::Refused(refusal.reason));
+                self.shared.counters.count_for(Class::of(asked.who), Some(&rule.id), Outcome::Refused(refusal.reason));
                 Refused { refusal, dress, terms: Some(terms) }.into_response()
             }
         }

@@ -45,7 +45,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tollway_core::seller::KeySource;
 use tollway_protocol::{Reason, Refusal};
-use tollway_signatures::{AgentPolicy, AgentUrl, PublicKey, Thumbprint};
+use tollway_signatures::{AgentCard, AgentPolicy, AgentUrl, PublicKey, Thumbprint};
 
 use cache::{Cache, Judgement, Outcome};
 use fetch::Fetcher;
@@ -163,6 +163,10 @@ impl KeyDirectory {
         if !self.shared.options.allow_test_keys && keyid.is_published_test_key() {
             return Err(Reason::TestKey.into());
         }
+        self.refuse_forbidden(agent)
+    }
+
+    fn refuse_forbidden(&self, agent: &AgentUrl) -> Result<(), Refusal> {
         if !self.shared.options.allow_loopback && agent.is_loopback() {
             return Err(Reason::AgentForbiddenAddress.into());
         }
@@ -178,6 +182,18 @@ impl KeySource for KeyDirectory {
 
     async fn registered_key(&self, agent: &AgentUrl, keyid: &Thumbprint, now: u64) -> Result<PublicKey, Refusal> {
         self.look_up(agent, keyid, true, now).await
+    }
+
+    async fn card(&self, agent: &AgentUrl, path: Option<&str>, now: u64) -> Result<AgentCard, Refusal> {
+        self.refuse_forbidden(agent)?;
+        // Counted as a fetch for a new agent: nobody waits for a card.
+        let admitted = {
+            let mut state = self.shared.state.lock();
+            let under_way = state.flights.len();
+            state.limits.admit(under_way, false, now)
+        };
+        admitted?;
+        self.shared.fetcher.card(agent, path).await
     }
 }
 

@@ -44,10 +44,12 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     }
     beside.spawn(expire_claims(gateway.current().seller));
     beside.spawn(reloading);
+    beside.spawn(crate::counts::keep(Arc::clone(&gateway)));
     let endpoint: Arc<dyn Endpoint> = gateway.endpoint.clone();
     let options = ServerOptions { tell_peer: compose::tells_peer(&config), ..ServerOptions::default() };
     serve_tls(listener, endpoint, options, acceptor, stopped).await?;
     beside.shutdown().await;
+    crate::counts::flush(&gateway).await;
     say("stopped");
     Ok(ExitCode::SUCCESS)
 }

@@ -24,23 +24,29 @@ pub(super) async fn serve_metrics(
 ) -> anyhow::Result<impl Future<Output = std::io::Result<()>> + Send + use<>> {
     let listener = TcpListener::bind(listen).await.with_context(|| format!("[metrics] cannot listen on {listen}"))?;
     let endpoint = service_fn(move |request: Request<Body>| {
-        let (current, books) = (gateway.current(), Arc::clone(&gateway.books));
-        async move { Ok(answer(request.uri().path(), &current, &books).await) }
+        let gateway = Arc::clone(&gateway);
+        async move { Ok(answer(request.uri().path(), &gateway).await) }
     });
     let options = ServerOptions { connections_max: 64, ..ServerOptions::default() };
     Ok(serve(listener, Arc::new(endpoint), options, std::future::pending()))
 }
 
-async fn answer(path: &str, current: &Current, books: &SqliteBooks) -> Response<Body> {
+async fn answer(path: &str, gateway: &Gateway) -> Response<Body> {
+    let (current, books) = (gateway.current(), &gateway.books);
     match path {
         "/metrics" => text(StatusCode::OK, metrics(&current.gate, books)),
+        "/counts" => {
+            let mut response = text(StatusCode::OK, gateway.counts.to_json());
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
         "/health" => text(StatusCode::OK, "ok\n".to_owned()),
         "/ready" => match books.head().await {
-            Ok(_) if !is_up(current) => text(StatusCode::SERVICE_UNAVAILABLE, "upstream_unreachable\n".to_owned()),
+            Ok(_) if !is_up(&current) => text(StatusCode::SERVICE_UNAVAILABLE, "upstream_unreachable\n".to_owned()),
             Ok(_) => text(StatusCode::OK, "ready\n".to_owned()),
             Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", error.reason().code())),
         },
-        _ => text(StatusCode::NOT_FOUND, "/metrics, /health, /ready\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, "/metrics, /counts, /health, /ready\n".to_owned()),
     }
 }
 

@@ -3,11 +3,13 @@
 
 mod origin;
 mod price;
+mod request_log;
 mod rules;
 mod who;
 
 pub(crate) use origin::OriginConfig;
 pub(crate) use price::{ConfigPrice, RulePrice};
+pub(crate) use request_log::RequestLogConfig;
 pub(crate) use rules::RuleConfig;
 pub(crate) use who::OperatorConfig;
 
@@ -46,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) agents: AgentsConfig,
     /// Where counts and health are shown, on an address of its own.
     pub(crate) metrics: Option<MetricsConfig>,
+    /// A sample of requests, written down.
+    pub(crate) request_log: Option<RequestLogConfig>,
     /// Paths that are free beside the built-in ones.
     #[serde(default)]
     pub(crate) free: Vec<String>,
@@ -143,6 +147,7 @@ impl Config {
         config.check_rules()?;
         config.origin.check()?;
         config.proxies()?;
+        config.log_options()?;
         Ok(config)
     }
 

@@ -4,6 +4,7 @@
 
 mod account;
 mod caching;
+mod cloudflare;
 mod credit;
 mod delivery;
 mod dresses;
