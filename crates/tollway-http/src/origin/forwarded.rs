@@ -14,7 +14,7 @@ use crate::server::Peer;
 use crate::site::{self, Site};
 
 /// Fields by which proxies tell of those before them. None is passed on as it came.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 8] = [
     "forwarded",
     "x-forwarded-for",
     "x-forwarded-proto",
@@ -23,7 +23,6 @@ const FIELDS: [&str; 9] = [
     "x-forwarded-prefix",
     "x-forwarded-server",
     "x-real-ip",
-    "via",
 ];
 /// Most hops that are looked at.
 const HOPS_MAX: usize = 16;

@@ -32,7 +32,6 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     let stopped = stop_signal();
     let path = args.config.config.clone();
     let reloading = super::reload::at_signal(Arc::clone(&gateway), path, Arc::clone(&config), certificate);
-    announce(&config, &gateway, &listener)?;
     let mut beside = tokio::task::JoinSet::new();
     if let Some(metrics) = &config.metrics {
         let serving = super::metrics::serve_metrics(metrics.listen, Arc::clone(&gateway)).await?;
@@ -42,6 +41,7 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
             }
         });
     }
+    announce(&config, &gateway, &listener)?;
     beside.spawn(expire_claims(gateway.current().seller));
     beside.spawn(reloading);
     beside.spawn(crate::counts::keep(Arc::clone(&gateway)));

@@ -32,7 +32,7 @@ use tower::Layer as _;
 
 pub(crate) use faulty::FaultyBooks;
 pub(crate) use keys::{Keys, Ring, SEAL_TYPE};
-pub(crate) use origin::{Origin, closed_port, cut, page_text, response, serving, streamed};
+pub(crate) use origin::{Origin, Server, closed_port, cut, page_text, response, serving, streamed};
 pub(crate) use wire::{Draft, Got, Sent, commitment, parse, raw};
 
 /// Noon of 22 November 2026.
