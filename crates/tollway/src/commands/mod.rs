@@ -57,7 +57,7 @@ fn described(rule: &Rule) -> String {
     let conditions = &rule.conditions;
     let who = |who: &Selectors| {
         let agents = who.agents.iter().map(ToString::to_string);
-        let purposes = who.purposes.iter().map(|purpose| format!("to {purpose}"));
+        let purposes = who.purposes.iter().map(|purpose| format!("purpose {purpose}"));
         agents.chain(who.operators.iter().cloned()).chain(purposes).collect::<Vec<_>>().join(", ")
     };
     let mut text = what(&rule.action);
