@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tollway_core::clock::{Clock as _, SystemClock};
 use tollway_core::offer::{OfferPress, RulesVersion};
-use tollway_core::rules::{Action, Audience, Charge, Methods, Rule, RuleSet};
+use tollway_core::rules::{Action, Charge, Methods, Rule, RuleSet};
 use tollway_core::seller::{Seller, SellerParts};
 use tollway_http::body::{Body, empty, full};
 use tollway_http::endpoint::Endpoint;
@@ -143,13 +143,9 @@ fn seller(origin: &str, books: Arc<SqliteBooks>) -> anyhow::Result<Seller> {
 }
 
 fn rules() -> anyhow::Result<RuleSet> {
-    let pages = Rule {
-        id: "pages".to_owned(),
-        pattern: "/paid/*".parse()?,
-        methods: Methods::Only(vec!["GET".to_owned()]),
-        audience: Audience::Everyone,
-        action: Action::Charge(Charge::at(Price::parse("$0.002")?)),
-    };
+    let charge = Charge::at(Price::parse("$0.002")?);
+    let mut pages = Rule::new("pages", "/paid/*".parse()?, Action::Charge(charge));
+    pages.methods = Methods::Only(vec!["GET".to_owned()]);
     Ok(RuleSet::new(Vec::new(), vec![pages]))
 }
 

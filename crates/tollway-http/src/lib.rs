@@ -5,6 +5,7 @@
 //! `tollway-core`.
 
 pub mod body;
+pub mod certificate;
 pub mod dress;
 pub mod endpoint;
 pub mod evidence;

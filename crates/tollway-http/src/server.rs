@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,6 +21,16 @@ use tokio_rustls::TlsAcceptor;
 use crate::body::boxed;
 use crate::endpoint::Endpoint;
 
+/// Who is at the other end of a connection: found among a request's extensions where
+/// [`ServerOptions::tell_peer`] says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+}
+
 /// Bounds of a server.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerOptions {
@@ -31,6 +42,8 @@ pub struct ServerOptions {
     pub head_max: usize,
     /// How long open requests may take to finish when the server stops.
     pub drain_wait: Duration,
+    /// Whether each request carries its [`Peer`].
+    pub tell_peer: bool,
 }
 
 impl Default for ServerOptions {
@@ -40,6 +53,7 @@ impl Default for ServerOptions {
             head_wait: Duration::from_secs(10),
             head_max: 32 << 10,
             drain_wait: Duration::from_secs(10),
+            tell_peer: false,
         }
     }
 }
@@ -82,8 +96,10 @@ pub async fn serve_tls(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let connection = connection(stream, Arc::clone(&endpoint), options, tls.clone(), drain.clone());
+            Ok((stream, address)) => {
+                let peer = options.tell_peer.then_some(Peer { address, tls: tls.is_some() });
+                let served = Served { endpoint: Arc::clone(&endpoint), peer };
+                let connection = connection(stream, served, options, tls.clone(), drain.clone());
                 tokio::spawn(async move {
                     connection.await;
                     drop(slot);
@@ -106,9 +122,15 @@ pub async fn serve_tls(
     Ok(())
 }
 
+/// What a connection is served, and to whom.
+struct Served {
+    endpoint: Arc<dyn Endpoint>,
+    peer: Option<Peer>,
+}
+
 async fn connection(
     stream: TcpStream,
-    endpoint: Arc<dyn Endpoint>,
+    served: Served,
     options: ServerOptions,
     tls: Option<TlsAcceptor>,
     drain: watch::Receiver<bool>,
@@ -117,28 +139,27 @@ async fn connection(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was not set");
     }
-    let Some(tls) = tls else { return serve_connection(stream, endpoint, options, drain).await };
+    let Some(tls) = tls else { return serve_connection(stream, served, options, drain).await };
     match tokio::time::timeout(options.head_wait, tls.accept(stream)).await {
-        Ok(Ok(stream)) => serve_connection(stream, endpoint, options, drain).await,
+        Ok(Ok(stream)) => serve_connection(stream, served, options, drain).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
 /// HTTP/1.1 or HTTP/2, whichever the client begins with.
-async fn serve_connection<S>(
-    stream: S,
-    endpoint: Arc<dyn Endpoint>,
-    options: ServerOptions,
-    mut drain: watch::Receiver<bool>,
-) where
+async fn serve_connection<S>(stream: S, served: Served, options: ServerOptions, mut drain: watch::Receiver<bool>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let begun = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&begun);
-    let adapted = hyper::service::service_fn(move |request: Request<Incoming>| {
+    let adapted = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
-        let answering = endpoint.answer(request.map(boxed));
+        if let Some(peer) = served.peer {
+            request.extensions_mut().insert(peer);
+        }
+        let answering = served.endpoint.answer(request.map(boxed));
         async move { Ok::<_, Infallible>(answering.await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
@@ -154,7 +175,7 @@ async fn serve_connection<S>(
         .max_concurrent_streams(STREAMS_MAX)
         .keep_alive_interval(Some(options.head_wait))
         .keep_alive_timeout(options.head_wait);
-    let serving = builder.serve_connection(TokioIo::new(stream), adapted);
+    let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), adapted);
     tokio::pin!(serving);
     // Until the first bytes tell which version is spoken, no limit of either version runs.
     let first_request = tokio::time::sleep(options.head_wait);

@@ -24,6 +24,11 @@ pub fn retry_after(reason: Reason) -> Option<u32> {
     }
 }
 
+/// Whether it says that somebody else could not be asked, and nothing about the request itself.
+pub fn could_not_ask(reason: Reason) -> bool {
+    matches!(general(reason), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+}
+
 fn general(reason: Reason) -> StatusCode {
     use Reason as R;
     match reason {
@@ -145,6 +150,31 @@ fn general(reason: Reason) -> StatusCode {
 fn crawl_status(reason: Reason) -> Option<StatusCode> {
     let word = crawler_error(reason);
     if word == CrawlerError::InternalError { None } else { StatusCode::from_u16(word.status()).ok() }
+}
+
+/// What the published form of `cloudflare:402` calls a reason. It names no statuses; ours stand.
+pub fn cloudflare_error(reason: Reason) -> &'static str {
+    use Reason as R;
+    match reason {
+        R::AgentBlocked | R::RuleBlocks | R::AgentForbiddenAddress => "blocked",
+        R::OverCredit | R::OverBudget | R::InsufficientFunds => "payment_failed",
+        R::AgentNotRegistered | R::AgentUnknown | R::AgentMissing | R::MissingSignature | R::NoAcceptedTag => {
+            "signature_agent_unknown"
+        }
+        R::PriceMalformed
+        | R::MalformedPayment
+        | R::InvalidPayload
+        | R::UnsupportedVersion
+        | R::ConflictingPayment
+        | R::PaymentTooLarge => "invalid_payment_signature",
+        R::UpstreamUnreachable | R::UpstreamTimeout | R::UpstreamMalformed => "origin_error",
+        reason => match general(reason) {
+            StatusCode::PAYMENT_REQUIRED => "price_not_acceptable",
+            StatusCode::UNAUTHORIZED => "invalid_signature",
+            _ if crawler_error(reason) == CrawlerError::InvalidSignature => "invalid_signature",
+            _ => "unknown",
+        },
+    }
 }
 
 /// The `crawler-error` word for a reason.

@@ -24,6 +24,8 @@ pub enum DocumentKind {
     Rules,
     /// The seller's own public key (JWK), by its thumbprint.
     SellerKey,
+    /// What an agent says of itself, by its URL and the day.
+    Card,
 }
 
 /// One document.
@@ -43,12 +45,12 @@ pub struct Document {
 
 /// The text names no kind of document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not one of key, offer, terms, rules, seller-key")]
+#[error("not one of key, offer, terms, rules, seller-key, card")]
 pub struct ParseDocumentKindError;
 
 impl DocumentKind {
     /// Every kind.
-    pub const ALL: &'static [Self] = &[Self::Key, Self::Offer, Self::Terms, Self::Rules, Self::SellerKey];
+    pub const ALL: &'static [Self] = &[Self::Key, Self::Offer, Self::Terms, Self::Rules, Self::SellerKey, Self::Card];
 
     /// The stable name.
     #[must_use]
@@ -59,6 +61,7 @@ impl DocumentKind {
             Self::Terms => "terms",
             Self::Rules => "rules",
             Self::SellerKey => "seller-key",
+            Self::Card => "card",
         }
     }
 }

@@ -17,16 +17,19 @@ pub enum Dress {
     /// Pay per crawl: prices in `crawler-*` headers.
     #[serde(rename = "crawl")]
     Crawl,
+    /// x402 v2 as published for `cloudflare:402`: whole cents, no offer id.
+    #[serde(rename = "cloudflare")]
+    Cloudflare,
 }
 
-/// The text names none of the three dresses.
+/// The text names none of the dresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not one of x402, deferred, crawl")]
+#[error("not one of x402, deferred, crawl, cloudflare")]
 pub struct ParseDressError;
 
 impl Dress {
     /// Every dress.
-    pub const ALL: &'static [Self] = &[Self::X402, Self::Handshake, Self::Crawl];
+    pub const ALL: &'static [Self] = &[Self::X402, Self::Handshake, Self::Crawl, Self::Cloudflare];
 
     /// The stable name, as configuration and journals spell it.
     #[must_use]
@@ -35,6 +38,7 @@ impl Dress {
             Self::X402 => "x402",
             Self::Handshake => "deferred",
             Self::Crawl => "crawl",
+            Self::Cloudflare => "cloudflare",
         }
     }
 }

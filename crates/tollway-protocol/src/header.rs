@@ -33,6 +33,8 @@ pub const SIGNATURE: &str = "signature";
 pub const SIGNATURE_INPUT: &str = "signature-input";
 /// Web Bot Auth: where the signer's keys are published.
 pub const SIGNATURE_AGENT: &str = "signature-agent";
+/// Web Bot Auth: where a signer says who it is; a path, or a URL of its own origin.
+pub const SIGNATURE_AGENT_CARD: &str = "signature-agent-card";
 /// RFC 9421: what a signature has to cover to be accepted.
 pub const ACCEPT_SIGNATURE: &str = "accept-signature";
 /// RFC 9530: digest of the content as sent.

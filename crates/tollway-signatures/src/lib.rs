@@ -46,6 +46,7 @@ mod address;
 pub mod agent;
 mod algorithm;
 pub mod base;
+mod card;
 mod component;
 pub mod components;
 pub mod digest;
@@ -67,6 +68,7 @@ mod verify;
 
 pub use agent::{AgentPolicy, AgentUrl, MAX_AGENT_URL, is_public_address};
 pub use algorithm::{Signer, Verifier};
+pub use card::{AgentCard, MAX_CARD};
 pub use component::{Component, Param};
 pub use components::{Components, FieldLines, Message};
 pub use directory::{

@@ -24,6 +24,33 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+/// What is logged, to standard error.
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// How log lines are written.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+    /// What is worth a line. Keys, signatures, payments and queries never are.
+    #[arg(long, global = true, value_enum, default_value_t = LogLevel::Warn)]
+    pub(crate) log_level: LogLevel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
 }
 
 #[derive(Debug, Subcommand)]
@@ -36,6 +63,8 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Say which rule decides a request, why, and what would be answered.
     Explain(ExplainArgs),
+    /// Look at keys, books, clock, certificate, origin and directories, and say what to do.
+    Doctor(DoctorArgs),
     /// Who may buy on credit.
     Agents(AgentsArgs),
     /// The books: close a day, write bills, export, verify, reconcile.
@@ -125,6 +154,23 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = DOCTOR_EXIT_CODES)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `tollway doctor` ends with.
+const DOCTOR_EXIT_CODES: &str = "Exit codes:
+  0  nothing failed; there may be warnings
+  1  the configuration cannot be read
+  2  wrong command line
+  3  a check failed";
+
+#[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
     /// Method of the request.
     pub(crate) method: String,
@@ -133,6 +179,9 @@ pub(crate) struct ExplainArgs {
     /// A header of the request, such as "User-Agent: GPTBot/1.2".
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
     pub(crate) headers: Vec<String>,
+    /// Explain it as if this signature agent had proved a signature.
+    #[arg(long, value_name = "AGENT")]
+    pub(crate) proved: Option<String>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
     /// Print JSON.
@@ -166,6 +215,11 @@ pub(crate) enum AgentsCommand {
     },
     /// All accounts.
     List,
+    /// One account, and what the agent says of itself.
+    Show {
+        /// The signature agent's URL.
+        agent: String,
+    },
     /// Change the limits of an account.
     Limit {
         /// The signature agent's URL.

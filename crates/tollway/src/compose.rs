@@ -11,7 +11,7 @@ use tollway_core::seller::{Seller, SellerParts, StarterCredit, file_seller_key, 
 use tollway_http::endpoint::{Endpoint, Exchangeable};
 use tollway_http::gate::{GateLayer, GateOptions};
 use tollway_http::key_directory::{DirectoryOptions, KeyDirectory};
-use tollway_http::origin::{Folder, Proxy};
+use tollway_http::origin::{Folder, Forwarded, Health, Proxy};
 use tollway_ledger::{Books, DocumentKind, Hash};
 use tollway_protocol::{Amount, Asset, Scale};
 use tollway_signatures::PrivateKey;
@@ -19,7 +19,9 @@ use tollway_store::{OpenOptions, SqliteBooks};
 use tower::Layer as _;
 
 use crate::config::{AgentsConfig, Config};
+use crate::counts::Counts;
 use crate::keys;
+use crate::request_log::RequestLog;
 
 /// A gateway, ready to serve.
 pub(crate) struct Gateway {
@@ -27,6 +29,8 @@ pub(crate) struct Gateway {
     pub(crate) endpoint: Arc<Exchangeable>,
     /// The books, for their own figures.
     pub(crate) books: Arc<SqliteBooks>,
+    /// What was answered, minute by minute.
+    pub(crate) counts: Counts,
     current: RwLock<Current>,
 }
 
@@ -37,6 +41,26 @@ pub(crate) struct Current {
     pub(crate) seller: Seller,
     /// The gate, for its counters.
     pub(crate) gate: GateLayer,
+    /// What is known of an upstream across the network.
+    pub(crate) health: Option<Health>,
+    /// Asks the upstream how it is, until the rules change.
+    _watch: Option<Arc<Watch>>,
+}
+
+/// A task that ends with its owner.
+struct Watch(tokio::task::JoinHandle<()>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// What a configuration puts in front of a seller's goods.
+struct Gated {
+    endpoint: Arc<dyn Endpoint>,
+    gate: GateLayer,
+    proxy: Option<Proxy>,
 }
 
 /// Builds a gateway.
@@ -44,9 +68,12 @@ pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::R
     let key = Arc::new(keys::read(&config.path(&config.seller.key))?);
     let books = Arc::new(open_books(config)?);
     let seller = seller(config, key, Arc::clone(&books) as Arc<dyn Books>, clock).await?;
-    let (endpoint, gate) = gated(config, &seller)?;
-    let endpoint = Arc::new(Exchangeable::new(endpoint));
-    Ok(Gateway { endpoint, books, current: RwLock::new(Current { seller, gate }) })
+    seller.remember_cards().await.map_err(|refusal| anyhow::anyhow!("the cards of agents: {refusal}"))?;
+    let gated = gated(config, &seller)?;
+    let endpoint = Arc::new(Exchangeable::new(Arc::clone(&gated.endpoint)));
+    let current = current(config, seller, gated)?;
+    let counts = Counts::beside(&config.path(&config.books.path));
+    Ok(Gateway { endpoint, books, counts, current: RwLock::new(current) })
 }
 
 impl Gateway {
@@ -65,29 +92,54 @@ impl Gateway {
         gated(config, &seller)?;
         let press = press(&rules, seller.books(), seller.origin(), &seller.shared_key(), now).await?;
         let seller = seller.with_rules(rules, press, starter(&config.agents));
-        let (endpoint, gate) = gated(config, &seller)?;
-        *self.current.write() = Current { seller, gate };
+        let gated = gated(config, &seller)?;
+        let endpoint = Arc::clone(&gated.endpoint);
+        let current = current(config, seller, gated)?;
+        *self.current.write() = current;
         self.endpoint.exchange(endpoint);
         Ok(())
     }
 }
 
+fn current(config: &Config, seller: Seller, gated: Gated) -> anyhow::Result<Current> {
+    let watch = match (&gated.proxy, config.origin.health()?) {
+        (Some(proxy), Some((path, every))) => Some(Arc::new(Watch(tokio::spawn(proxy.watch(path, every))))),
+        _ => None,
+    };
+    Ok(Current { seller, gate: gated.gate, health: gated.proxy.map(|proxy| proxy.health()), _watch: watch })
+}
+
 /// The gate of a seller in front of the configured upstream.
-fn gated(config: &Config, seller: &Seller) -> anyhow::Result<(Arc<dyn Endpoint>, GateLayer)> {
+fn gated(config: &Config, seller: &Seller) -> anyhow::Result<Gated> {
     // A folder reads no headers; telling it who paid would be a signature for nothing.
     let payment_context = config.origin.payment_context && config.origin.url.is_some();
     let options = GateOptions { payment_context, ..GateOptions::default() };
     let gate = GateLayer::new(seller.clone(), config.sites()?, options);
-    let endpoint: Arc<dyn Endpoint> = match (&config.origin.folder, &config.origin.url) {
+    let proxy = config.proxy()?;
+    let endpoint: Arc<dyn Endpoint> = match (&config.origin.folder, &proxy) {
         (Some(folder), _) => {
             let folder = config.path(folder);
             anyhow::ensure!(folder.is_dir(), "the origin's folder {} is not a folder", folder.display());
             Arc::new(gate.layer(Folder::new(&folder)))
         }
-        (None, Some(url)) => Arc::new(gate.layer(Proxy::new(url)?)),
+        (None, Some(proxy)) => Arc::new(gate.layer(proxy.clone())),
         (None, None) => unreachable!("the configuration was checked"),
     };
-    Ok((endpoint, gate))
+    let endpoint: Arc<dyn Endpoint> = match config.log_options()? {
+        Some(options) => Arc::new(RequestLog::new(&options, endpoint)?),
+        None => endpoint,
+    };
+    let endpoint: Arc<dyn Endpoint> = if tells_peer(config) {
+        Arc::new(Forwarded::new(config.proxies()?, config.sites()?, endpoint))
+    } else {
+        endpoint
+    };
+    Ok(Gated { endpoint, gate, proxy })
+}
+
+/// Whether anything wants to know who is at the other end of a connection.
+pub(crate) fn tells_peer(config: &Config) -> bool {
+    config.origin.url.is_some() || !config.trusted_proxies.is_empty() || config.request_log.is_some()
 }
 
 /// Opens the seller's books, making them where there are none.

@@ -95,7 +95,6 @@ fn verifier_options(network: &NetworkConfig) -> anyhow::Result<VerifierOptions> 
     Ok(VerifierOptions {
         assets: Some(allowed),
         factories: factories.collect::<anyhow::Result<_>>()?,
-        transaction_approvals: network.transaction_approvals,
         ..VerifierOptions::default()
     })
 }

@@ -5,20 +5,25 @@ mod cli;
 mod commands;
 mod compose;
 mod config;
+mod counts;
 mod crawl;
 mod demo;
 mod evm;
 mod keys;
 mod keystore;
 mod money;
+mod request_log;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, LogArgs, LogFormat, LogLevel};
 
 /// Many small allocations a request, on several threads.
 #[global_allocator]
@@ -27,7 +32,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // What the libraries warn of is for whoever runs the program; results go to standard output.
-    tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(std::io::stderr).init();
+    start_log(&cli.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -47,12 +52,30 @@ fn main() -> ExitCode {
     }
 }
 
+/// Ours at the level asked for, everybody else's warnings: no library tells what it was given to carry.
+fn start_log(args: &LogArgs) {
+    let level = match args.log_level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    let targets = Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("tollway", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry();
+    match args.log_format {
+        LogFormat::Text => registry.with(lines.with_filter(targets)).init(),
+        LogFormat::Json => registry.with(lines.json().flatten_event(true).with_filter(targets)).init(),
+    }
+}
+
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(args) => demo::run(args).await,
         Command::Gateway(args) => commands::gateway::run(args).await,
         Command::Check(args) => commands::explain::check(&args),
         Command::Explain(args) => commands::explain::run(&args),
+        Command::Doctor(args) => commands::doctor::run(args).await,
         Command::Agents(args) => commands::agents::run(args).await,
         Command::Ledger(args) => commands::ledger::run(args).await,
         Command::Crawl(args) => commands::crawl::run(args).await,

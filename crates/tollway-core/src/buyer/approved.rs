@@ -9,7 +9,7 @@ use super::budget::{Budget, Held};
 use super::shelf::Shelf;
 use crate::clock::Clock;
 use crate::offer::Offer;
-use crate::scheme::deferred::{Limit, Promise, requirements};
+use crate::scheme::deferred::{Limit, Promise, cloudflare, requirements};
 
 /// A buyer: its budget, its log, the offers it holds.
 pub struct Buyer {
@@ -57,22 +57,29 @@ impl Buyer {
         if document.asset.as_str() != "USD" || document.scale.get() != 6 {
             return Err(Refusal::new(Reason::AssetMismatch, "the budget is in micro-dollars, the offer is not"));
         }
+        let promise = self.promise(offer)?;
         let held = self.budget.hold(document.amount)?;
-        Ok(Approved { promise: self.promise(offer), offer: Arc::clone(offer), held })
+        Ok(Approved { promise, offer: Arc::clone(offer), held })
     }
 
-    fn promise(&self, offer: &Offer) -> Promise {
+    fn promise(&self, offer: &Offer) -> Result<Promise, Refusal> {
         let document = offer.document();
-        let names_offer = self.dress != Dress::Crawl;
-        let accepted = (self.dress == Dress::X402).then(|| Box::new(requirements(offer, &self.network)));
-        Promise {
+        let names_offer = !matches!(self.dress, Dress::Crawl | Dress::Cloudflare);
+        let accepted = match self.dress {
+            Dress::X402 => Some(requirements(offer, &self.network)),
+            Dress::Cloudflare => Some(cloudflare::requirements(offer).ok_or_else(|| {
+                Refusal::new(Reason::UnsupportedScheme, "this dress has whole cents only, and the price is none")
+            })?),
+            Dress::Handshake | Dress::Crawl => None,
+        };
+        Ok(Promise {
             dress: self.dress,
             offer: names_offer.then(|| offer.id()),
             limit: Some(Limit::Exact(document.amount)),
             asset: Some(document.asset.clone()),
             network: names_offer.then(|| self.network.clone()),
-            accepted,
-        }
+            accepted: accepted.map(Box::new),
+        })
     }
 }
 

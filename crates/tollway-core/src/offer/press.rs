@@ -56,7 +56,7 @@ pub struct PricedRule {
 impl RulesVersion {
     /// The charging rules of a rule set.
     pub fn of(rules: &RuleSet, from: u64) -> Self {
-        let priced = rules.rules().iter().filter_map(|rule| {
+        let priced = rules.charging().filter_map(|rule| {
             let charge = rule.charge_terms()?;
             Some(PricedRule {
                 amount: charge.price.amount,

@@ -2,7 +2,8 @@
 
 use tollway_protocol::Refusal;
 
-use super::{Readings, Requester, Rule, RuleSet, Ruling};
+use super::asker::{Asker, Fit};
+use super::{Decision, Readings, Rule, RuleSet, Ruling};
 
 /// What happened to a request on its way through the rules.
 #[derive(Debug)]
@@ -13,8 +14,8 @@ pub struct Explanation {
     pub free: Option<String>,
     /// Each rule in order, up to the one that decides.
     pub steps: Vec<Step>,
-    /// What was decided.
-    pub ruling: Result<Ruling, Refusal>,
+    /// What was decided, and whether a proof could change it.
+    pub decision: Result<Decision, Refusal>,
 }
 
 /// One rule's part.
@@ -22,19 +23,29 @@ pub struct Explanation {
 pub struct Step {
     /// The rule's name.
     pub rule: String,
-    /// Why it did not speak of the request; `None` where it decided.
+    /// Why it did not decide; `None` where it did.
     pub passed_over: Option<PassedOver>,
 }
 
-/// Why a rule does not speak of a request.
+/// Why a rule does not decide a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PassedOver {
     /// Its pattern does not fit the path.
     Path,
+    /// The path is one of its exemptions.
+    Exempt,
     /// It does not speak of the method.
     Method,
     /// The requester is not of its audience.
     Audience,
+    /// It speaks of other agents.
+    Agent,
+    /// It speaks of other operators.
+    Operator,
+    /// It speaks of other purposes.
+    Purpose,
+    /// What it asks for is claimed only, and it would be in the requester's favour.
+    Unproved,
 }
 
 impl PassedOver {
@@ -42,52 +53,70 @@ impl PassedOver {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Path => "path",
+            Self::Exempt => "exemption",
             Self::Method => "method",
             Self::Audience => "audience",
+            Self::Agent => "agent",
+            Self::Operator => "operator",
+            Self::Purpose => "purpose",
+            Self::Unproved => "proof",
         }
     }
 }
 
 impl RuleSet {
-    /// Explains what [`RuleSet::decide`] decides.
-    pub fn explain(&self, path: &Readings, method: &str, who: Requester) -> Explanation {
+    /// Explains what [`RuleSet::decide_for`] decides.
+    pub fn explain(&self, path: &Readings, method: &str, asker: &Asker) -> Explanation {
         let free = self.free.iter().find(|pattern| pattern.matches(path.plain())).map(ToString::to_string);
-        let mut steps = Vec::new();
-        if free.is_none() {
-            for rule in &self.rules {
-                let passed_over = passed_over(rule, path.plain(), method, who);
-                let decides = passed_over.is_none();
-                steps.push(Step { rule: rule.id.clone(), passed_over });
-                if decides {
-                    break;
-                }
-            }
-        }
+        let steps = if free.is_none() { self.steps(path.plain(), method, asker) } else { Vec::new() };
         Explanation {
             readings: path.iter().map(str::to_owned).collect(),
             free,
             steps,
-            ruling: self.decide(path, method, who),
+            decision: self.decide_for(path, method, asker),
         }
+    }
+
+    fn steps(&self, path: &str, method: &str, asker: &Asker) -> Vec<Step> {
+        let ruling = self.first(method, asker, |rule| rule.covers(path)).ruling;
+        let deciding = match &ruling {
+            Ruling::Charge(rule) | Ruling::Block(rule) | Ruling::Trial(rule) => Some(rule.id.as_str()),
+            Ruling::Pass | Ruling::Allow => None,
+        };
+        let mut steps = Vec::new();
+        for rule in &self.rules {
+            let why = why_not(rule, path, method, asker);
+            let fit = rule.concerns(method, asker);
+            let own = |id| rule.id == id || rule.conditions.classes.iter().any(|class| class.rule.id == id);
+            let decides = why.is_none() && deciding.map_or(fit == Fit::Proved || matches!(ruling, Ruling::Allow), own);
+            let passed_over = if decides { None } else { why.or(Some(PassedOver::Unproved)) };
+            steps.push(Step { rule: rule.id.clone(), passed_over });
+            if decides {
+                break;
+            }
+        }
+        steps
     }
 }
 
-fn passed_over(rule: &Rule, path: &str, method: &str, who: Requester) -> Option<PassedOver> {
-    if !rule.pattern.matches(path) {
-        Some(PassedOver::Path)
-    } else if !rule.methods.include(method) {
-        Some(PassedOver::Method)
-    } else if !rule.audience.includes(who) {
-        Some(PassedOver::Audience)
-    } else {
-        None
-    }
+fn why_not(rule: &Rule, path: &str, method: &str, asker: &Asker) -> Option<PassedOver> {
+    let who = &rule.conditions.who;
+    let checks = [
+        (rule.pattern.matches(path), PassedOver::Path),
+        (rule.covers(path), PassedOver::Exempt),
+        (rule.methods.include(method), PassedOver::Method),
+        (rule.audience.fit(asker) > Fit::No, PassedOver::Audience),
+        (who.agent_fit(asker) > Fit::No, PassedOver::Agent),
+        (who.operator_fit(asker) > Fit::No, PassedOver::Operator),
+        (who.purpose_fit(asker) > Fit::No, PassedOver::Purpose),
+    ];
+    checks.into_iter().find(|(fits, _)| !fits).map(|(_, why)| why)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::Audience;
+    use crate::rules::{Audience, Requester};
 
     #[test]
     fn each_rule_says_why_it_kept_silent() {
@@ -101,7 +130,7 @@ mod tests {
                 Rule::block("never", "*"),
             ],
         );
-        let explain = |path| rules.explain(&Readings::of(path).unwrap(), "GET", Requester::default());
+        let explain = |path| rules.explain(&Readings::of(path).unwrap(), "GET", &Requester::default().into());
         let told = explain("/a/b");
         let steps: Vec<_> = told.steps.iter().map(|step| (step.rule.as_str(), step.passed_over)).collect();
         let expected = [
@@ -112,7 +141,7 @@ mod tests {
         ];
         assert_eq!(steps, expected);
         assert_eq!(explain("/press/kit").free.as_deref(), Some("/press/*"));
-        assert!(matches!(explain("/drafts/x").ruling, Ok(Ruling::Block(_))));
-        assert!(explain("//drafts/x").ruling.is_err());
+        assert!(matches!(explain("/drafts/x").decision.unwrap().ruling, Ruling::Block(_)));
+        assert!(explain("//drafts/x").decision.is_err());
     }
 }

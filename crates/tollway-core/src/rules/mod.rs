@@ -1,13 +1,22 @@
 //! Price rules: which requests cost what. The first rule in file order whose path, method and
-//! audience all fit decides; before all rules stands the free list, after them the request passes.
+//! requester all fit decides; before all rules stands the free list, after them the request passes.
+//! A claim that nobody has proved never makes a request cheaper: see [`Fit`].
 
+mod agents;
+mod asker;
 mod bots;
+mod conditions;
+mod decide;
 mod explain;
 mod pattern;
 mod reading;
 mod rule;
 
-pub use bots::is_ai_crawler;
+pub use agents::{AgentPattern, Operator, ParseAgentPatternError};
+pub use asker::{Asker, Fit, Identity, ParsePurposeError, Purpose, Requester};
+pub use bots::{claimed_by, is_ai_crawler};
+pub use conditions::{Conditions, PriceClass, Selectors};
+pub use decide::Decision;
 pub use explain::{Explanation, PassedOver, Step};
 pub use pattern::{ParsePatternError, Pattern, fold_case};
 pub use reading::{PATH_MAX, Readings};
@@ -16,20 +25,12 @@ pub use rule::{Action, Audience, Charge, Methods, Profile, Rule, TermsRef};
 use std::sync::Arc;
 
 use tollway_protocol::{Reason, Refusal};
+use tollway_signatures::AgentUrl;
 
 /// Paths that are never priced, whatever the rules say: what a crawler must be able to read to
 /// behave well, and the gate's own documents.
 pub const FREE: [&str; 7] =
     ["/robots.txt", "/sitemap.xml", "/security.txt", "/favicon.ico", "/crawlers.json", "/llms.txt", "/.well-known/*"];
-
-/// Who asks, as far as a rule's audience cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Requester {
-    /// The request names a signature agent or carries a payment.
-    pub signed: bool,
-    /// The `User-Agent` is on the published list of AI crawlers.
-    pub bot: bool,
-}
 
 /// What the rules say of a request.
 #[derive(Debug, Clone)]
@@ -42,12 +43,15 @@ pub enum Ruling {
     Charge(Arc<Rule>),
     /// It is refused, paid or not.
     Block(Arc<Rule>),
+    /// It passes, and the rule would have charged or blocked: a rule on trial.
+    Trial(Arc<Rule>),
 }
 
 impl Ruling {
+    /// The rule that has a say in the answer. One on trial has none.
     fn rule_id(&self) -> Option<&str> {
         match self {
-            Self::Pass | Self::Allow => None,
+            Self::Pass | Self::Allow | Self::Trial(_) => None,
             Self::Charge(rule) | Self::Block(rule) => Some(&rule.id),
         }
     }
@@ -58,13 +62,24 @@ impl Ruling {
 pub struct RuleSet {
     free: Vec<Pattern>,
     rules: Vec<Arc<Rule>>,
+    operators: Vec<Operator>,
+    asks_who: bool,
 }
 
 impl RuleSet {
     /// The rules in the order in which they decide; `free` adds to [`FREE`].
     pub fn new(free: Vec<Pattern>, rules: Vec<Rule>) -> Self {
         let built_in = FREE.iter().map(|text| text.parse().expect("the free list is made of patterns"));
-        Self { free: built_in.chain(free).collect(), rules: rules.into_iter().map(Arc::new).collect() }
+        let asks_who = rules.iter().any(Rule::asks_who);
+        let rules = rules.into_iter().map(Arc::new).collect();
+        Self { free: built_in.chain(free).collect(), rules, operators: Vec::new(), asks_who }
+    }
+
+    /// With what the seller has confirmed of agents.
+    #[must_use]
+    pub fn with_operators(mut self, operators: Vec<Operator>) -> Self {
+        self.operators = operators;
+        self
     }
 
     /// The rules in order.
@@ -72,61 +87,56 @@ impl RuleSet {
         &self.rules
     }
 
+    /// The rules in order, each followed by its price classes.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.rules
+            .iter()
+            .flat_map(|rule| std::iter::once(rule).chain(rule.conditions.classes.iter().map(|class| &class.rule)))
+    }
+
+    /// Everything that can charge: rules on trial cannot.
+    pub fn charging(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.all().filter(|rule| !rule.conditions.dry_run)
+    }
+
+    /// Whether any rule asks for more of a requester than its audience.
+    pub fn asks_who(&self) -> bool {
+        self.asks_who
+    }
+
+    /// Whether any rule takes signatures of the `published` profile.
+    pub fn takes_published(&self) -> bool {
+        self.rules.iter().any(|rule| rule.profile() == Profile::Published)
+    }
+
+    /// What the seller has confirmed of an agent: facts where the agent is proved, claims where it is named.
+    pub fn identity(&self, agent: &AgentUrl) -> Identity {
+        let mut known = Identity { agents: vec![agent.clone()], ..Identity::default() };
+        for operator in &self.operators {
+            if operator.agents.iter().any(|pattern| pattern.matches(agent)) {
+                known.operators.push(operator.name.clone());
+                known.purposes.extend(operator.purposes.iter().cloned());
+            }
+        }
+        known
+    }
+
+    /// Whether the configuration itself speaks of an agent: its directory is worth asking, account or not.
+    pub fn names(&self, agent: &AgentUrl) -> bool {
+        let in_rules = self.rules.iter().flat_map(|rule| {
+            let classes = rule.conditions.classes.iter().map(|class| &class.who);
+            std::iter::once(&rule.conditions.who).chain(classes).flat_map(|who| &who.agents)
+        });
+        in_rules
+            .chain(self.operators.iter().flat_map(|operator| &operator.agents))
+            .any(|pattern| pattern.matches(agent))
+    }
+
     /// Whether any rule prices or blocks this path for anyone: such a resource must not be kept
     /// by a shared cache.
     pub fn guards(&self, path: &str) -> bool {
-        !self.is_free(path)
-            && self.rules.iter().any(|rule| !matches!(rule.action, Action::Allow) && rule.pattern.matches(path))
-    }
-
-    /// Which rule decides.
-    ///
-    /// # Errors
-    /// `ambiguous_path` when one reading of the path is guarded by a rule and another is not, or
-    /// is guarded by another rule.
-    pub fn decide(&self, path: &Readings, method: &str, who: Requester) -> Result<Ruling, Refusal> {
-        let ruling = self.decide_reading(path.plain(), method, who);
-        for other in path.iter().skip(1) {
-            if self.decide_reading(other, method, who).rule_id() != ruling.rule_id() {
-                return Err(ambiguous("another reading of this path falls under another rule"));
-            }
-        }
-        self.refuse_folded_case(path, method, who, ruling.rule_id())?;
-        Ok(ruling)
-    }
-
-    /// An upstream that ignores letter case would serve what another rule guards.
-    fn refuse_folded_case(
-        &self,
-        path: &Readings,
-        method: &str,
-        who: Requester,
-        decided: Option<&str>,
-    ) -> Result<(), Refusal> {
-        for reading in path.iter().filter(|reading| !self.is_free(reading)) {
-            let folded = fold_case(reading);
-            let fits = |rule: &&Arc<Rule>| rule.concerns(method, who) && rule.pattern.matches_folded(&folded);
-            let first = self.rules.iter().find(fits).filter(|rule| !matches!(rule.action, Action::Allow));
-            if first.is_some_and(|rule| decided != Some(rule.id.as_str())) {
-                return Err(ambiguous("this path differs from one under another rule in letter case only"));
-            }
-        }
-        Ok(())
-    }
-
-    fn decide_reading(&self, path: &str, method: &str, who: Requester) -> Ruling {
-        if self.is_free(path) {
-            return Ruling::Allow;
-        }
-        let first = self.rules.iter().find(|rule| rule.concerns(method, who) && rule.pattern.matches(path));
-        match first {
-            None => Ruling::Pass,
-            Some(rule) => match rule.action {
-                Action::Allow => Ruling::Allow,
-                Action::Block => Ruling::Block(Arc::clone(rule)),
-                Action::Charge(_) => Ruling::Charge(Arc::clone(rule)),
-            },
-        }
+        let guards = |rule: &Arc<Rule>| !matches!(rule.action, Action::Allow) && !rule.conditions.dry_run;
+        !self.is_free(path) && self.rules.iter().any(|rule| guards(rule) && rule.covers(path))
     }
 
     fn is_free(&self, path: &str) -> bool {
@@ -161,7 +171,7 @@ mod tests {
             Ruling::Pass => "pass".into(),
             Ruling::Allow => "allow".into(),
             Ruling::Charge(rule) => format!("charge {}", rule.id),
-            Ruling::Block(rule) => format!("block {}", rule.id),
+            Ruling::Block(rule) | Ruling::Trial(rule) => format!("block {}", rule.id),
         })
     }
 

@@ -3,7 +3,8 @@
 use tollway_ledger::Hash;
 use tollway_protocol::{Dress, Price};
 
-use super::{Pattern, Requester};
+use super::asker::{Asker, Fit};
+use super::{Conditions, Pattern, Requester};
 
 /// Methods for which a rule that says `GET` does not speak: each changes something and is served
 /// by its own handler. Every other method, `HEAD` and invented ones included, is gated with `GET`.
@@ -22,6 +23,8 @@ pub struct Rule {
     pub audience: Audience,
     /// What happens.
     pub action: Action,
+    /// What else it asks of a request, and what some pay instead.
+    pub conditions: Conditions,
 }
 
 /// The methods of a rule.
@@ -76,9 +79,10 @@ pub struct Charge {
 }
 
 /// Which parts of a request a commitment's signature must cover.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
     /// Method, authority, path, query, payment field, agent, digest of a body, nonce, short life.
+    #[default]
     Strict,
     /// What the public texts demand and no more: crawlers as they are today can pay. Such a
     /// signature may hold for other requests too; the books take it for one only.
@@ -95,9 +99,42 @@ pub struct TermsRef {
 }
 
 impl Rule {
-    /// Whether the rule speaks of this method and this requester.
-    pub fn concerns(&self, method: &str, who: Requester) -> bool {
-        self.methods.include(method) && self.audience.includes(who)
+    /// A rule for every method and for everyone.
+    pub fn new(id: impl Into<String>, pattern: Pattern, action: Action) -> Self {
+        let (methods, audience) = (Methods::Any, Audience::Everyone);
+        Self { id: id.into(), pattern, methods, audience, action, conditions: Conditions::default() }
+    }
+
+    /// Whether the rule speaks of a decoded path.
+    pub fn covers(&self, path: &str) -> bool {
+        self.pattern.matches(path) && !self.conditions.except.iter().any(|except| except.matches(path))
+    }
+
+    /// The same for an upstream that ignores letter case; see [`Pattern::matches_folded`].
+    pub(super) fn covers_folded(&self, folded: &str) -> bool {
+        let except = &self.conditions.except;
+        self.pattern.matches_folded(folded) && !except.iter().any(|except| except.matches_folded(folded))
+    }
+
+    /// How far the rule speaks of this method and this requester.
+    pub fn concerns(&self, method: &str, asker: &Asker) -> Fit {
+        if !self.methods.include(method) {
+            return Fit::No;
+        }
+        let fit = self.audience.fit(asker).min(self.conditions.who.fit(asker));
+        let asks = self.audience != Audience::Everyone || !self.conditions.who.is_empty();
+        let weak = asks && asker.weakly && self.profile() == Profile::Strict;
+        if weak { fit.min(Fit::Claimed) } else { fit }
+    }
+
+    /// What a signature must cover to prove who asks, and to pay.
+    pub fn profile(&self) -> Profile {
+        self.charge_terms().map_or(self.conditions.profile, |charge| charge.profile)
+    }
+
+    /// Whether who asks can make a difference, beside the audience.
+    pub fn asks_who(&self) -> bool {
+        !self.conditions.who.is_empty() || !self.conditions.classes.is_empty()
     }
 
     /// The charge, where there is one.
@@ -132,6 +169,16 @@ impl Methods {
 }
 
 impl Audience {
+    /// How far a requester belongs to it. Who has proved a signature belongs to each.
+    pub fn fit(self, asker: &Asker) -> Fit {
+        match self {
+            Self::Everyone => Fit::Proved,
+            _ if asker.proved.is_some() => Fit::Proved,
+            _ if self.includes(asker.who) => Fit::Claimed,
+            _ => Fit::No,
+        }
+    }
+
     /// Whether `who` belongs to it.
     pub fn includes(self, who: Requester) -> bool {
         match self {
@@ -169,13 +216,7 @@ impl Charge {
 #[cfg(test)]
 impl Rule {
     fn of(id: &str, path: &str, action: Action) -> Self {
-        Self {
-            id: id.to_owned(),
-            pattern: path.parse().unwrap(),
-            methods: Methods::Any,
-            audience: Audience::Everyone,
-            action,
-        }
+        Self::new(id, path.parse().unwrap(), action)
     }
 
     pub(crate) fn charge(id: &str, path: &str, price: &str) -> Self {
@@ -197,6 +238,28 @@ impl Rule {
 
     pub(crate) fn for_audience(mut self, audience: Audience) -> Self {
         self.audience = audience;
+        self
+    }
+
+    pub(crate) fn except(mut self, path: &str) -> Self {
+        self.conditions.except.push(path.parse().unwrap());
+        self
+    }
+
+    pub(crate) fn for_who(mut self, who: super::Selectors) -> Self {
+        self.conditions.who = who;
+        self
+    }
+
+    pub(crate) fn in_dry_run(mut self) -> Self {
+        self.conditions.dry_run = true;
+        self
+    }
+
+    pub(crate) fn with_class(mut self, name: &str, who: super::Selectors, price: &str) -> Self {
+        let id = format!("{}:{name}", self.id);
+        let rule = std::sync::Arc::new(Self::charge(&id, self.pattern.as_str(), price));
+        self.conditions.classes.push(super::PriceClass { who, rule });
         self
     }
 }

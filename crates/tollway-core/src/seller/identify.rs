@@ -2,7 +2,7 @@
 
 use tollway_ledger::AgentId;
 use tollway_protocol::{Reason, Refusal};
-use tollway_signatures::{self as signatures, Components, Policy, PublicKey, Unverified};
+use tollway_signatures::{self as signatures, AgentCard, AgentUrl, Components, Policy, PublicKey, Unverified};
 
 use super::Seller;
 
@@ -10,6 +10,8 @@ use super::Seller;
 pub struct Identified {
     /// The account it belongs to.
     pub agent: AgentId,
+    /// The agent as its signature names it.
+    pub agent_url: AgentUrl,
     /// The key.
     pub key: PublicKey,
     /// The signature.
@@ -17,6 +19,14 @@ pub struct Identified {
 }
 
 impl Seller {
+    /// What an agent says of itself, asked of its own host.
+    ///
+    /// # Errors
+    /// A reason of the agent's directory.
+    pub async fn ask_card(&self, agent: &AgentUrl, path: Option<&str>, now: u64) -> Result<AgentCard, Refusal> {
+        self.shared.parts.keys.card(agent, path, now).await
+    }
+
     /// Verifies the signature of a message, cheapest refusals first: nothing is fetched for a
     /// message that is refutable by itself, or for an agent that has no account here.
     ///
@@ -36,12 +46,14 @@ impl Seller {
         let agent = AgentId::new(agent_url.as_str())
             .map_err(|_| Refusal::new(Reason::AgentMalformed, "the agent's URL is too long"))?;
         let (keys, keyid) = (&self.shared.parts.keys, unverified.keyid());
-        let key = if self.has_account(&agent, now).await? {
+        // An agent that the rules name is worth asking for, account or not.
+        let expected = self.rules().names(&agent_url) || self.has_account(&agent, now).await?;
+        let key = if expected {
             keys.registered_key(&agent_url, keyid, now).await?
         } else {
             keys.key(&agent_url, keyid, now).await?
         };
         let signature = unverified.verify(&key)?;
-        Ok(Identified { agent, key, signature })
+        Ok(Identified { agent, agent_url, key, signature })
     }
 }

@@ -3,6 +3,7 @@
 //! what only the step before it makes.
 
 mod admit;
+mod cards;
 mod credit;
 mod flights;
 mod identify;
@@ -76,6 +77,7 @@ struct Memory {
     replays: Replays,
     known_agents: KnownAgents,
     filed: credit::Filed,
+    cards: cards::Cards,
 }
 
 impl Seller {

@@ -1,17 +1,19 @@
-//! The three dresses of the deferred way over HTTP: how each spells a demand, a commitment and a
+//! The dresses of the deferred way over HTTP: how each spells a demand, a commitment and a
 //! receipt. A dress decides nothing; what it reads is a [`Promise`], what it writes are facts.
 
+mod cloudflare;
 mod crawl;
 mod handshake;
 mod x402;
 
+pub use cloudflare::is_published;
 pub use handshake::demand_body;
 pub use x402::{OFFER_EXTENSION, demand_header, offer_document};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tollway_core::scheme::deferred::Promise;
 use tollway_core::seller::Receipt;
-use tollway_protocol::{Dress, Reason, Refusal, header};
+use tollway_protocol::{Dress, PaymentPayload, Reason, Refusal, header};
 
 /// A commitment found in a request, and the field whose signature must cover it.
 #[derive(Debug)]
@@ -32,6 +34,15 @@ pub fn intended(headers: &HeaderMap) -> Dress {
     } else {
         Dress::X402
     }
+}
+
+/// The same where a rule sells in two dresses that share a field: the payment itself tells them apart.
+pub fn intended_among(headers: &HeaderMap, offered: &[Dress]) -> Dress {
+    let intended = intended(headers);
+    let shared = intended == Dress::X402 && offered.contains(&Dress::Cloudflare);
+    let text = headers.get(header::PAYMENT_SIGNATURE).filter(|_| shared).and_then(|value| value.to_str().ok());
+    let cloudflare = text.is_some_and(|text| PaymentPayload::decode(text).is_ok_and(|p| cloudflare::is_spoken(&p)));
+    if cloudflare { Dress::Cloudflare } else { intended }
 }
 
 /// The field in which a request tries to pay; that of x402 where it does not try.
@@ -74,6 +85,7 @@ pub fn read(headers: &HeaderMap) -> Result<Option<Presented>, Refusal> {
 pub fn commitment(promise: &Promise) -> Result<(HeaderName, HeaderValue), Refusal> {
     let (field, text) = match promise.dress {
         Dress::X402 => (header::PAYMENT_SIGNATURE, x402::write(promise)?),
+        Dress::Cloudflare => (header::PAYMENT_SIGNATURE, cloudflare::write(promise)?),
         Dress::Handshake => (header::PAYMENT, handshake::write(promise)?),
         Dress::Crawl => crawl::write(promise)?,
     };
@@ -85,6 +97,7 @@ pub fn commitment(promise: &Promise) -> Result<(HeaderName, HeaderValue), Refusa
 pub fn write_receipt(headers: &mut HeaderMap, receipt: &Receipt) -> &'static [&'static str] {
     let response = match receipt.dress {
         Dress::X402 | Dress::Crawl => x402::receipt(receipt),
+        Dress::Cloudflare => cloudflare::receipt(receipt),
         Dress::Handshake => handshake::receipt(receipt),
     };
     headers.insert(header::PAYMENT_RESPONSE, value(&response));
@@ -125,6 +138,7 @@ pub fn read_receipt(headers: &HeaderMap, dress: Dress) -> Result<ReceiptFacts, R
     let text = line.to_str().map_err(|_| Refusal::new(Reason::ReceiptInvalid, "the receipt is not ASCII"))?;
     match dress {
         Dress::X402 | Dress::Crawl => x402::read_receipt(text),
+        Dress::Cloudflare => cloudflare::read_receipt(text),
         Dress::Handshake => handshake::read_receipt(text),
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use tollway_core::offer::Offer;
+use tollway_core::scheme::deferred::cloudflare::requirements as published;
 use tollway_core::scheme::deferred::{BATCH_SETTLEMENT, EXTRA_OFFER, Limit, Promise, requirements};
 use tollway_core::seller::Receipt;
 use tollway_protocol::{
@@ -9,7 +10,7 @@ use tollway_protocol::{
     Settlement, limits,
 };
 
-use super::{ReceiptFacts, invalid_receipt};
+use super::{ReceiptFacts, cloudflare, invalid_receipt};
 
 /// Extension under which a demand carries the signed offer itself.
 pub const OFFER_EXTENSION: &str = "tollway-offer";
@@ -22,13 +23,16 @@ const EXTRA_CURRENT_OFFER: &str = "currentOffer";
 /// The demand for one URL, as the value of its header. The signed offer rides along where the
 /// header stays within its cap; of a URL that is too long itself, only the site is named.
 pub fn demand_header(offer: &Offer, network: &Network, url: &str, error: Option<&str>) -> String {
-    let mut demand = PaymentRequired::new(ResourceInfo::at(url), vec![requirements(offer, network)]);
+    let ways = &offer.document().ways;
+    let own = ways.contains(&Dress::X402).then(|| requirements(offer, network));
+    let published = if ways.contains(&Dress::Cloudflare) { published(offer) } else { None };
+    let registration = published.is_some().then(|| cloudflare::extension(&offer.document().seller));
+    let mut demand = PaymentRequired::new(ResourceInfo::at(url), own.into_iter().chain(published).collect());
+    demand.extensions = registration.map(|extension| Map::from_iter([extension]));
     demand.error = error.map(str::to_owned);
     let bare = demand.clone();
-    demand.extensions = Some(Map::from_iter([(
-        OFFER_EXTENSION.to_owned(),
-        json!({"info": {"jws": offer.jws()}, "schema": {"type": "object"}}),
-    )]));
+    let signed = json!({"info": {"jws": offer.jws()}, "schema": {"type": "object"}});
+    demand.extensions.get_or_insert_default().insert(OFFER_EXTENSION.to_owned(), signed);
     let fits = |text: &String| text.len() <= limits::DEMAND_HEADER;
     let site = || PaymentRequired { resource: ResourceInfo::at(&offer.document().seller), ..bare.clone() }.encode();
     [&demand, &bare].into_iter().map(PaymentRequired::encode).find(fits).unwrap_or_else(site)
@@ -41,6 +45,9 @@ pub fn offer_document(demand: &PaymentRequired) -> Option<&str> {
 
 pub(super) fn read(text: &str) -> Result<Promise, Refusal> {
     let payment = PaymentPayload::decode(text)?;
+    if cloudflare::is_spoken(&payment) {
+        return cloudflare::read(payment);
+    }
     if payment.accepted.scheme != BATCH_SETTLEMENT {
         return Err(Refusal::new(Reason::UnsupportedScheme, "only `batch-settlement` is taken in this way"));
     }
@@ -69,13 +76,18 @@ pub(super) fn write(promise: &Promise) -> Result<String, Refusal> {
 }
 
 pub(super) fn receipt(receipt: &Receipt) -> String {
-    let mut settlement = Settlement::promise(
+    let settlement = Settlement::promise(
         receipt.id.to_string(),
         receipt.network.clone(),
         receipt.payer.clone(),
         (receipt.amount, &receipt.asset),
         receipt.posted_at,
     );
+    SettleResponse::Settled(with_place(settlement, receipt)).encode()
+}
+
+/// With where the journal stood, and which offers.
+pub(super) fn with_place(mut settlement: Settlement, receipt: &Receipt) -> Settlement {
     let extra = settlement.attachments.extra.get_or_insert_default();
     extra.insert(EXTRA_SEQUENCE.to_owned(), receipt.sequence.get().into());
     extra.insert(EXTRA_HEAD.to_owned(), receipt.head.to_string().into());
@@ -85,7 +97,7 @@ pub(super) fn receipt(receipt: &Receipt) -> String {
     if let Some(fresh) = &receipt.current_offer {
         extra.insert(EXTRA_CURRENT_OFFER.to_owned(), fresh.id().to_string().into());
     }
-    SettleResponse::Settled(settlement).encode()
+    settlement
 }
 
 pub(super) fn read_receipt(text: &str) -> Result<ReceiptFacts, Refusal> {

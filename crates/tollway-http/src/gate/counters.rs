@@ -1,10 +1,11 @@
-//! Counts of what the gate answered, by rule and outcome. Their number is fixed when the gate is
-//! made: no request can make them grow. They are counts, not the books: revenue is what the ledger says.
+//! Counts of what the gate answered, by rule, class of requester and outcome. Their number is fixed
+//! when the gate is made: no request can make them grow. They are counts, not the books: revenue is
+//! what the ledger says.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tollway_core::rules::RuleSet;
+use tollway_core::rules::{Requester, RuleSet};
 use tollway_protocol::{Amount, Reason};
 
 /// What became of a request.
@@ -18,8 +19,56 @@ pub enum Outcome {
     Replayed,
     /// It was paid for and cost nothing: the upstream did not answer with success.
     Released,
+    /// A rule on trial would have charged or blocked it.
+    Trial,
     /// It was refused.
     Refused(Reason),
+}
+
+/// Who asked, as far as field names tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Somebody.
+    Open,
+    /// A crawler by its `User-Agent`.
+    Bot,
+    /// One that names an agent, or pays.
+    Signed,
+}
+
+impl Class {
+    const ALL: [Self; 3] = [Self::Open, Self::Bot, Self::Signed];
+
+    /// The class of a requester.
+    pub fn of(who: Requester) -> Self {
+        match who {
+            Requester { signed: true, .. } => Self::Signed,
+            Requester { bot: true, .. } => Self::Bot,
+            _ => Self::Open,
+        }
+    }
+
+    /// The word in labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Bot => "bot",
+            Self::Signed => "signed",
+        }
+    }
+}
+
+/// One count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count<'a> {
+    /// The rule's id; empty for what no rule speaks of.
+    pub rule: &'a str,
+    /// Who asked.
+    pub class: Class,
+    /// What became of it: `passed`, `sold`, `replayed`, `released`, `dry_run`, or a reason's code.
+    pub outcome: &'static str,
+    /// How often.
+    pub value: u64,
 }
 
 /// Counts for each rule, and for what no rule speaks of.
@@ -29,63 +78,76 @@ pub struct Counters {
 
 struct RuleCounts {
     rule: String,
-    passed: AtomicU64,
-    sold: AtomicU64,
     charged: AtomicU64,
-    replayed: AtomicU64,
-    released: AtomicU64,
-    refused: Vec<AtomicU64>,
+    /// Each class's outcomes, one class after the other.
+    outcomes: Vec<AtomicU64>,
 }
 
 /// Stands for "no rule".
 const NO_RULE: &str = "";
+/// Outcomes that are no refusals, in the order of their counts.
+const SERVED: [&str; 5] = ["passed", "sold", "replayed", "released", "dry_run"];
 
 impl Counters {
     /// Counters for these rules.
     pub fn new(rules: &RuleSet) -> Self {
-        let names = std::iter::once(NO_RULE).chain(rules.rules().iter().map(|rule| rule.id.as_str()));
+        let names = std::iter::once(NO_RULE).chain(rules.all().map(|rule| rule.id.as_str()));
         Self { rules: names.map(RuleCounts::new).collect() }
     }
 
-    /// Counts one answer.
+    /// Counts one answer to somebody who pays.
     pub fn count(&self, rule: Option<&str>, outcome: Outcome) {
+        self.count_for(Class::Signed, rule, outcome);
+    }
+
+    /// Counts one answer.
+    pub fn count_for(&self, class: Class, rule: Option<&str>, outcome: Outcome) {
         let name = rule.unwrap_or(NO_RULE);
         let counts = self.rules.iter().find(|counts| counts.rule == name).unwrap_or(&self.rules[0]);
-        match outcome {
-            Outcome::Passed => add(&counts.passed, 1),
-            Outcome::Replayed => add(&counts.replayed, 1),
-            Outcome::Released => add(&counts.released, 1),
+        let place = match outcome {
+            Outcome::Passed => 0,
             Outcome::Sold(amount) => {
-                add(&counts.sold, 1);
                 add(&counts.charged, u64::try_from(amount.get()).unwrap_or(u64::MAX));
+                1
             }
+            Outcome::Replayed => 2,
+            Outcome::Released => 3,
+            Outcome::Trial => 4,
             Outcome::Refused(reason) => {
-                if let Some(place) = Reason::ALL.iter().position(|other| *other == reason) {
-                    add(&counts.refused[place], 1);
-                }
+                let known = Reason::ALL.iter().position(|other| *other == reason);
+                SERVED.len() + known.unwrap_or_default()
             }
-        }
+        };
+        add(&counts.outcomes[counts.place(class, place)], 1);
+    }
+
+    /// All counts that are not zero.
+    pub fn counts(&self) -> impl Iterator<Item = Count<'_>> {
+        self.rules.iter().flat_map(RuleCounts::counts).filter(|count| count.value > 0)
     }
 
     /// All counts in Prometheus's text format.
     pub fn to_prometheus(&self) -> String {
         let mut text = String::from(
-            "# HELP tollway_requests_total Requests answered, by rule and outcome.\n# TYPE tollway_requests_total counter\n",
+            "# HELP tollway_requests_total Requests answered, by rule, class of requester and outcome.\n\
+             # TYPE tollway_requests_total counter\n",
         );
-        for counts in &self.rules {
-            for (outcome, counter) in counts.outcomes() {
-                let value = counter.load(Ordering::Relaxed);
-                if value > 0 {
-                    line(&mut text, "tollway_requests_total", &counts.rule, Some(outcome), value);
-                }
-            }
+        for Count { rule, class, outcome, value } in self.counts() {
+            let class = class.as_str();
+            line(
+                &mut text,
+                "tollway_requests_total",
+                rule,
+                &format!(",class=\"{class}\",outcome=\"{outcome}\""),
+                value,
+            );
         }
         text.push_str(
             "# HELP tollway_charged_atomic_total Charged since the start, in atomic units; the books are the record.\n\
              # TYPE tollway_charged_atomic_total counter\n",
         );
         for counts in &self.rules[1..] {
-            line(&mut text, "tollway_charged_atomic_total", &counts.rule, None, counts.charged.load(Ordering::Relaxed));
+            line(&mut text, "tollway_charged_atomic_total", &counts.rule, "", counts.charged.load(Ordering::Relaxed));
         }
         text
     }
@@ -93,25 +155,26 @@ impl Counters {
 
 impl RuleCounts {
     fn new(rule: &str) -> Self {
+        let places = Class::ALL.len() * (SERVED.len() + Reason::ALL.len());
         Self {
             rule: rule.to_owned(),
-            passed: AtomicU64::new(0),
-            sold: AtomicU64::new(0),
             charged: AtomicU64::new(0),
-            replayed: AtomicU64::new(0),
-            released: AtomicU64::new(0),
-            refused: Reason::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            outcomes: (0..places).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
-    fn outcomes(&self) -> impl Iterator<Item = (&'static str, &AtomicU64)> {
-        let own = [
-            ("passed", &self.passed),
-            ("sold", &self.sold),
-            ("replayed", &self.replayed),
-            ("released", &self.released),
-        ];
-        own.into_iter().chain(Reason::ALL.iter().map(|reason| reason.code()).zip(&self.refused))
+    fn place(&self, class: Class, outcome: usize) -> usize {
+        class as usize * (self.outcomes.len() / Class::ALL.len()) + outcome
+    }
+
+    fn counts(&self) -> impl Iterator<Item = Count<'_>> {
+        let outcomes = || SERVED.into_iter().chain(Reason::ALL.iter().map(|reason| reason.code())).enumerate();
+        Class::ALL.into_iter().flat_map(move |class| {
+            outcomes().map(move |(place, outcome)| {
+                let value = self.outcomes[self.place(class, place)].load(Ordering::Relaxed);
+                Count { rule: &self.rule, class, outcome, value }
+            })
+        })
     }
 }
 
@@ -119,10 +182,9 @@ fn add(counter: &AtomicU64, by: u64) {
     counter.fetch_add(by, Ordering::Relaxed);
 }
 
-/// Rule ids are letters, digits, `-`, `_` and `.`: nothing to escape.
-fn line(text: &mut String, name: &str, rule: &str, outcome: Option<&str>, value: u64) {
-    let outcome = outcome.map_or_else(String::new, |outcome| format!(",outcome=\"{outcome}\""));
-    writeln!(text, "{name}{{rule=\"{rule}\"{outcome}}} {value}").expect("writing to a string cannot fail");
+/// Rule ids are letters, digits, `-`, `_`, `.` and `:`: nothing to escape.
+fn line(text: &mut String, name: &str, rule: &str, more: &str, value: u64) {
+    writeln!(text, "{name}{{rule=\"{rule}\"{more}}} {value}").expect("writing to a string cannot fail");
 }
 
 #[cfg(test)]
@@ -132,11 +194,26 @@ mod tests {
     #[test]
     fn threat_93_counts_are_fixed_in_number() {
         let counters = Counters::new(&RuleSet::new(vec![], vec![]));
+        let size = counters.rules[0].outcomes.len();
         for n in 0..10_000 {
-            counters.count(Some(&format!("invented-{n}")), Outcome::Refused(Reason::PaymentRequired));
+            counters.count_for(Class::Open, Some(&format!("invented-{n}")), Outcome::Refused(Reason::PaymentRequired));
         }
-        assert_eq!(counters.rules.len(), 1);
+        assert_eq!((counters.rules.len(), counters.rules[0].outcomes.len()), (1, size));
         let text = counters.to_prometheus();
-        assert!(text.contains("tollway_requests_total{rule=\"\",outcome=\"payment_required\"} 10000"), "{text}");
+        let line = "tollway_requests_total{rule=\"\",class=\"open\",outcome=\"payment_required\"} 10000";
+        assert!(text.contains(line), "{text}");
+    }
+
+    #[test]
+    fn each_class_and_outcome_has_a_count_of_its_own() {
+        let counters = Counters::new(&RuleSet::new(vec![], vec![]));
+        for class in Class::ALL {
+            counters.count_for(class, None, Outcome::Trial);
+            for reason in Reason::ALL {
+                counters.count_for(class, None, Outcome::Refused(*reason));
+            }
+        }
+        assert_eq!(counters.counts().count(), Class::ALL.len() * (1 + Reason::ALL.len()));
+        assert!(counters.counts().all(|count| count.value == 1));
     }
 }

@@ -13,7 +13,7 @@ use tollway_signatures::policy::WEB_BOT_AUTH;
 
 use super::page;
 use crate::body::{Body, empty, full};
-use crate::{dress, status};
+use crate::{dress as spelled, status};
 
 /// Fields that decide what a priced resource answers.
 pub(crate) const VARY_ON: &str = "signature-agent, signature-input, payment, payment-signature, crawler-exact-price, crawler-max-price, user-agent, accept";
@@ -59,8 +59,8 @@ impl Refused<'_> {
             headers.insert(header::ACCEPT_SIGNATURE, ascii(&asked_signature(fields)));
         }
         let body = match self.terms {
-            Some(terms) if code == StatusCode::PAYMENT_REQUIRED => terms.write(headers, &self.refusal),
-            _ => problem(headers, &self.refusal),
+            Some(terms) if code == StatusCode::PAYMENT_REQUIRED => terms.write(headers, &self.refusal, self.dress),
+            _ => problem(headers, &self.refusal, self.dress),
         };
         *response.body_mut() = full(body);
         response
@@ -69,12 +69,12 @@ impl Refused<'_> {
 
 impl Terms<'_> {
     /// Writes the offer in every dress the rule allows; the body holds the handshake's.
-    fn write(&self, headers: &mut HeaderMap, refusal: &Refusal) -> Bytes {
+    fn write(&self, headers: &mut HeaderMap, refusal: &Refusal, dress: Dress) -> Bytes {
         let network = self.seller.network();
-        let error = error_text(refusal);
+        let error = error_text(refusal, dress);
         let ways = &self.charge.dresses;
-        if ways.contains(&Dress::X402) {
-            let demand = dress::demand_header(self.offer, network, self.url, Some(&error));
+        if ways.contains(&Dress::X402) || spelled::is_published(self.offer) {
+            let demand = spelled::demand_header(self.offer, network, self.url, Some(&error));
             headers.insert(header::PAYMENT_REQUIRED, ascii(&demand));
         }
         if ways.contains(&Dress::Crawl) {
@@ -87,9 +87,9 @@ impl Terms<'_> {
         }
         if ways.contains(&Dress::Handshake) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            return dress::demand_body(self.offer, network, self.url).into();
+            return spelled::demand_body(self.offer, network, self.url).into();
         }
-        problem(headers, refusal)
+        problem(headers, refusal, dress)
     }
 }
 
@@ -98,9 +98,15 @@ pub(crate) const EXPOSED: &str =
     "payment-required, payment-response, crawler-price, crawler-charged, crawler-error, signature, signature-input";
 
 /// The plain body of a refusal: its code and what it is about.
-fn problem(headers: &mut HeaderMap, refusal: &Refusal) -> Bytes {
+fn problem(headers: &mut HeaderMap, refusal: &Refusal, dress: Dress) -> Bytes {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let body = json!({"error": refusal.reason.code(), "detail": refusal.detail});
+    let body = match dress {
+        Dress::Cloudflare => {
+            let word = status::cloudflare_error(refusal.reason);
+            json!({"error": word, "reason": refusal.reason.code(), "detail": refusal.detail})
+        }
+        _ => json!({"error": refusal.reason.code(), "detail": refusal.detail}),
+    };
     body.to_string().into()
 }
 
@@ -108,13 +114,16 @@ fn problem(headers: &mut HeaderMap, refusal: &Refusal) -> Bytes {
 fn asked_signature(fields: &[&str]) -> String {
     let fields: String = fields.iter().map(|field| format!(" \"{field}\"")).collect();
     let agent = header::SIGNATURE_AGENT;
-    format!(r#"sig1=("@method" "@authority" "@path" "@query" "{agent}"{fields});created;expires;tag="{WEB_BOT_AUTH}""#)
+    format!(
+        r#"sig1=("@method" "@authority" "@path" "@query" "{agent}"{fields});created;expires;nonce;tag="{WEB_BOT_AUTH}""#
+    )
 }
 
 /// x402's word for an unpaid request is a sentence; every other refusal is its code.
-fn error_text(refusal: &Refusal) -> String {
+fn error_text(refusal: &Refusal, dress: Dress) -> String {
     match refusal.reason {
         Reason::PaymentRequired => "Payment required".to_owned(),
+        reason if dress == Dress::Cloudflare => status::cloudflare_error(reason).to_owned(),
         reason => reason.code().to_owned(),
     }
 }

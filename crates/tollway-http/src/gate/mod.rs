@@ -3,7 +3,8 @@
 //!
 //! One file a step: `service` walks the road, `demand` writes refusals, `sell` serves and settles,
 //! `replay` answers what was sold before, `receipt` signs, `delivered` watches streamed bodies, `context` tells the
-//! upstream who paid, `page` shows a 402 to people.
+//! upstream who paid, `page` shows a 402 to people, `proof` finds out
+//! who asks where a rule wants to know.
 
 mod answers;
 mod context;
@@ -13,6 +14,7 @@ mod demand;
 mod expiring;
 mod layer;
 mod page;
+mod proof;
 mod receipt;
 mod replay;
 mod request;
@@ -20,9 +22,10 @@ mod sell;
 mod service;
 
 pub use context::PaidBy;
-pub use counters::{Counters, Outcome};
+pub use counters::{Class, Count, Counters, Outcome};
 pub use expiring::expire_claims;
 pub use layer::{GateLayer, GateOptions};
+pub use proof::claims;
 pub use receipt::sign_response;
 pub use service::Gate;
 

@@ -3,6 +3,7 @@
 use http::request::Parts;
 use http::{HeaderMap, Method, header as names};
 use tollway_core::rules::{Readings, Requester, is_ai_crawler};
+use tollway_ledger::AgentId;
 use tollway_protocol::{Reason, Refusal, header};
 
 use crate::message::RequestView;
@@ -20,6 +21,8 @@ pub(crate) struct Asked {
     pub(crate) url: String,
     /// Who asks.
     pub(crate) who: Requester,
+    /// The agent whose signature has decided which rule holds.
+    pub(crate) proved: Option<AgentId>,
 }
 
 impl Asked {
@@ -35,7 +38,7 @@ impl Asked {
         let path_and_query =
             if path_and_query.starts_with('/') { path_and_query.to_owned() } else { format!("/{path_and_query}") };
         let url = site.url(&path_and_query);
-        Ok(Self { site, path, path_and_query, url, who: requester(&parts.headers) })
+        Ok(Self { site, path, path_and_query, url, who: requester(&parts.headers), proved: None })
     }
 
     /// The request as the signature base sees it.

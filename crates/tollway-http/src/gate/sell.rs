@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Request, Response, header as names};
+use http::{HeaderMap, Request, Response, StatusCode, header as names};
 use http_body::Body as _;
 use tollway_core::seller::{Receipt, Verified};
 use tollway_ledger::{Delivery, Hash};
@@ -52,7 +52,7 @@ impl Gate {
             return refused_after_release(verified, Reason::UpstreamTimeout, "the upstream did not answer in time")
                 .await;
         };
-        if !response.status().is_success() {
+        if !is_sold(response.status()) {
             // Errors, redirects and 304 are passed on and cost nothing.
             self.shared.counters.count(Some(&verified.rule().id), Outcome::Released);
             verified.release().await?;
@@ -95,7 +95,8 @@ impl Gate {
             digest: Some(Hash::of(&body)),
             bytes: u64::try_from(body.len()).ok(),
         };
-        let keep = served.verified.rule().charge_terms().is_some_and(|charge| !charge.live && charge.re_serves > 0);
+        let keep = parts.status.is_success()
+            && served.verified.rule().charge_terms().is_some_and(|charge| !charge.live && charge.re_serves > 0);
         let receipt = self.settle(served.verified, delivery).await?;
         if keep && served.head.method == http::Method::GET {
             let answer = Answer { status: parts.status, headers: parts.headers.clone(), body: body.clone() };
@@ -153,6 +154,11 @@ impl Gate {
         );
         response
     }
+}
+
+/// What a buyer pays for: success, and a stream that has left HTTP where the rule allows one.
+fn is_sold(status: StatusCode) -> bool {
+    status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// The request's line and fields, kept for the signature of the answer.

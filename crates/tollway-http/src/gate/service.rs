@@ -18,14 +18,16 @@ use tollway_signatures::{Policy, digest};
 use tower::Service;
 
 use super::context::PaidBy;
-use super::counters::Outcome;
+use super::counters::{Class, Outcome};
 use super::demand::{Refused, Terms, VARY_ON};
 use super::layer::Shared;
 use super::page;
+use super::proof;
 use super::request::{Asked, drop_replacements, has_body, preflighted};
 use crate::body::{Body, empty, full};
 use crate::dress::{self, Presented};
 use crate::endpoint::Endpoint;
+use crate::origin::is_upgrade;
 use crate::{upload, wellknown};
 
 /// A service behind a gate.
@@ -63,21 +65,21 @@ impl Gate {
         let (parts, body) = request.into_parts();
         match self.clone().route(parts, body, dress).await {
             Ok(response) => response,
-            Err(refusal) => self.refused(None, refusal, dress),
+            Err(refusal) => self.refused(Class::Open, None, refusal, dress),
         }
     }
 
     /// Refuses without an offer.
-    fn refused(&self, rule: Option<&str>, refusal: Refusal, dress: Dress) -> Response<Body> {
-        self.shared.counters.count(rule, Outcome::Refused(refusal.reason));
+    fn refused(&self, class: Class, rule: Option<&str>, refusal: Refusal, dress: Dress) -> Response<Body> {
+        self.shared.counters.count_for(class, rule, Outcome::Refused(refusal.reason));
         Refused { refusal, dress, terms: None }.into_response()
     }
 
     /// Which rule decides; what no rule speaks of passes untouched.
     async fn route(self, parts: Parts, body: Body, dress: Dress) -> Result<Response<Body>, Refusal> {
-        let asked = Arc::new(Asked::read(&parts, &self.shared.sites)?);
+        let mut asked = Asked::read(&parts, &self.shared.sites)?;
         if wellknown::concerns(&asked.path)? {
-            return wellknown::answer(&self.shared, &asked, &parts).await;
+            return wellknown::answer(&self.shared, &Arc::new(asked), &parts).await;
         }
         let rules = self.shared.seller.rules();
         if let Some(method) = preflighted(&parts)
@@ -85,26 +87,40 @@ impl Gate {
         {
             return Ok(preflight(&parts.headers));
         }
-        let ruling = rules.decide(&asked.path, parts.method.as_str(), asked.who)?;
+        let ruling = proof::decide(&self.shared, &mut asked, &parts).await?;
+        let asked = Arc::new(asked);
         match ruling {
             Ruling::Pass | Ruling::Allow => Ok(self.pass(&asked, parts, body).await),
             Ruling::Block(rule) => {
                 let refusal = Refusal::new(Reason::RuleBlocks, "this resource is not served to this requester");
-                Ok(self.refused(Some(&rule.id), refusal, dress))
+                Ok(self.refused(Class::of(asked.who), Some(&rule.id), refusal, dress))
+            }
+            Ruling::Charge(rule) if is_upgrade(&parts.headers) && !rule.conditions.upgrade => {
+                let detail = "this resource is not sold over another protocol";
+                Ok(self.refused(Class::of(asked.who), Some(&rule.id), Refusal::new(Reason::RuleBlocks, detail), dress))
             }
             Ruling::Charge(rule) => Ok(self.charge(&rule, &asked, parts, body, dress).await),
+            Ruling::Trial(rule) => Ok(self.on_trial(&rule, &asked, parts, body).await),
         }
     }
 
     /// A free request. Where a rule prices the same resource for others, no shared cache may keep it.
     async fn pass(self, asked: &Asked, parts: Parts, body: Body) -> Response<Body> {
-        self.shared.counters.count(None, Outcome::Passed);
+        self.shared.counters.count_for(Class::of(asked.who), None, Outcome::Passed);
         let guarded = self.shared.seller.rules().guards(asked.path.plain());
         let mut response = self.forward(Request::from_parts(parts, body), guarded).await;
         if guarded {
             keep_private(response.headers_mut());
         }
         response
+    }
+
+    /// A rule on trial changes nothing; what it would have done is counted and logged.
+    async fn on_trial(self, rule: &Rule, asked: &Asked, parts: Parts, body: Body) -> Response<Body> {
+        let would = if rule.charge_terms().is_some() { "charge" } else { "block" };
+        tracing::info!(rule = rule.id, would, method = %parts.method, path = asked.path.plain(), "dry run");
+        self.shared.counters.count_for(Class::of(asked.who), Some(&rule.id), Outcome::Trial);
+        self.pass(asked, parts, body).await
     }
 
     async fn charge(
@@ -119,7 +135,7 @@ impl Gate {
         let now = seller.now();
         let (Some(charge), Some(offer)) = (rule.charge_terms(), seller.offer(&rule.id, now)) else {
             let refusal = Refusal::new(Reason::Internal, "a charging rule has no offer");
-            return self.refused(Some(&rule.id), refusal, dress);
+            return self.refused(Class::of(asked.who), Some(&rule.id), refusal, dress);
         };
         let person = page::is_wanted(&parts.headers);
         let mut signed_fields = vec![dress::field(&parts.headers)];
@@ -127,11 +143,16 @@ impl Gate {
             signed_fields.push(header::CONTENT_DIGEST);
         }
         let signed_fields = signed_fields.as_slice();
+        let dress = if charge.dresses.contains(&Dress::Cloudflare) {
+            dress::intended_among(&parts.headers, &charge.dresses)
+        } else {
+            dress
+        };
         let terms = Terms { seller: &seller, offer: &offer, charge, url: &asked.url, person, signed_fields };
         match self.clone().purchase(rule, asked, parts, body).await {
             Ok(response) => response,
             Err(refusal) => {
-                self.shared.counters.count(Some(&rule.id), Outcome::Refused(refusal.reason));
+                self.shared.counters.count_for(Class::of(asked.who), Some(&rule.id), Outcome::Refused(refusal.reason));
                 Refused { refusal, dress, terms: Some(terms) }.into_response()
             }
         }
@@ -156,6 +177,7 @@ impl Gate {
         let now = self.shared.seller.now();
         let view = asked.view(&parts.method, &parts.headers);
         let identified = self.shared.seller.identify(&view, &policy, now).await?;
+        proof::refuse_two_agents(asked, &identified)?;
         let body = upload::gather(body, self.shared.options.request_body_max).await?;
         let content_digest = checked_digest(&parts.headers, &body)?;
         let request = Request::from_parts(parts, body);

@@ -11,7 +11,8 @@ use reqwest::{Client, Response, Url, redirect};
 use tollway_protocol::{Reason, Refusal};
 use tollway_signatures::directory::MAX_DIRECTORY;
 use tollway_signatures::{
-    AgentUrl, DIRECTORY_MEDIA_TYPE, DIRECTORY_PATH, Directory, DirectoryPolicy, Message, Policy, verify_directory,
+    AgentCard, AgentUrl, DIRECTORY_MEDIA_TYPE, DIRECTORY_PATH, Directory, DirectoryPolicy, Message, Policy,
+    verify_directory,
 };
 use url::Host;
 
@@ -78,6 +79,33 @@ impl Fetcher {
         let message = as_message(agent, &headers);
         let directory = verify_directory(&message, &body, &self.policy, now)?;
         Ok(Fetched { directory, fresh_for: fresh_for(&headers, self.fresh_max) })
+    }
+
+    /// Fetches what `agent` says of itself, from its own origin under the same rules.
+    ///
+    /// # Errors
+    /// `agent_forbidden_address` or one of the `directory_` reasons.
+    pub(super) async fn card(&self, agent: &AgentUrl, path: Option<&str>) -> Result<AgentCard, Refusal> {
+        let path = path.unwrap_or(DIRECTORY_PATH);
+        let mut url = self.target(agent)?;
+        url = url.join(path).map_err(|_| Refusal::new(Reason::AgentMalformed, "the card's path is none"))?;
+        if url.origin() != self.target(agent)?.origin() {
+            return Err(Refusal::new(Reason::AgentForbiddenAddress, "a card is of the agent's own origin"));
+        }
+        let asking = async {
+            let request = self.client.get(url.clone()).header(header::ACCEPT, "application/json");
+            let response = request.send().await.map_err(|error| not_reached(&error))?;
+            if response.status() != StatusCode::OK {
+                return Err(Refusal::new(
+                    Reason::DirectoryStatus,
+                    format!("it answered {}", response.status().as_u16()),
+                ));
+            }
+            read_capped(response).await
+        };
+        let exchange = tokio::time::timeout(self.timeout, asking).await;
+        let body = exchange.unwrap_or_else(|_| Err(Reason::DirectoryTimeout.into()))?;
+        AgentCard::parse(&body, agent, url.as_str())
     }
 
     async fn exchange(&self, agent: &AgentUrl) -> Result<(HeaderMap, Bytes), Refusal> {

@@ -45,7 +45,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tollway_core::seller::KeySource;
 use tollway_protocol::{Reason, Refusal};
-use tollway_signatures::{AgentPolicy, AgentUrl, PublicKey, Thumbprint};
+use tollway_signatures::{AgentCard, AgentPolicy, AgentUrl, PublicKey, Thumbprint};
 
 use cache::{Cache, Judgement, Outcome};
 use fetch::Fetcher;
@@ -105,6 +105,15 @@ impl KeyDirectory {
         AgentPolicy { allow_loopback_http, ..AgentPolicy::default() }
     }
 
+    /// How many keys an agent publishes at this moment: one fetch, past all memory. For whoever looks
+    /// after a gateway, never for a request.
+    ///
+    /// # Errors
+    /// `agent_forbidden_address` or one of the `directory_` reasons.
+    pub async fn published(&self, agent: &AgentUrl, now: u64) -> Result<usize, Refusal> {
+        Ok(self.shared.fetcher.fetch(agent, now).await?.directory.thumbprints().count())
+    }
+
     /// The answer, or what to wait for.
     fn next(&self, agent: &AgentUrl, keyid: &Thumbprint, registered: bool, now: u64) -> ControlFlow<Answer, Landing> {
         let mut state = self.shared.state.lock();
@@ -154,6 +163,10 @@ impl KeyDirectory {
         if !self.shared.options.allow_test_keys && keyid.is_published_test_key() {
             return Err(Reason::TestKey.into());
         }
+        self.refuse_forbidden(agent)
+    }
+
+    fn refuse_forbidden(&self, agent: &AgentUrl) -> Result<(), Refusal> {
         if !self.shared.options.allow_loopback && agent.is_loopback() {
             return Err(Reason::AgentForbiddenAddress.into());
         }
@@ -169,6 +182,18 @@ impl KeySource for KeyDirectory {
 
     async fn registered_key(&self, agent: &AgentUrl, keyid: &Thumbprint, now: u64) -> Result<PublicKey, Refusal> {
         self.look_up(agent, keyid, true, now).await
+    }
+
+    async fn card(&self, agent: &AgentUrl, path: Option<&str>, now: u64) -> Result<AgentCard, Refusal> {
+        self.refuse_forbidden(agent)?;
+        // Counted as a fetch for a new agent: nobody waits for a card.
+        let admitted = {
+            let mut state = self.shared.state.lock();
+            let under_way = state.flights.len();
+            state.limits.admit(under_way, false, now)
+        };
+        admitted?;
+        self.shared.fetcher.card(agent, path).await
     }
 }
 

@@ -8,7 +8,7 @@ use http::request::Parts;
 use serde_json::json;
 use tollway_core::seller::Identified;
 use tollway_ledger::{AgentId, BooksError, Period, SaleState, Sequence, Statement, StatementFilter};
-use tollway_protocol::{Reason, Refusal};
+use tollway_protocol::{Reason, Refusal, header};
 use tollway_signatures::Policy;
 
 use super::reply::private;
@@ -37,9 +37,18 @@ pub(super) async fn register(shared: &Shared, asked: &Asked, parts: &Parts) -> R
     if has_body(parts) {
         return Err(Refusal::new(Reason::BodyTooLarge, "an account is asked for without a body"));
     }
-    let agent = caller(shared, asked, parts).await?;
+    let offered = parts.headers.contains_key(header::SIGNATURE_AGENT_CARD);
+    let covered = if offered { &[header::SIGNATURE_AGENT_CARD][..] } else { &[] };
+    let Identified { agent, agent_url, .. } = identified(shared, asked, parts, covered).await?;
     let seller = &shared.seller;
     let new = seller.register(&agent, seller.now()).await?;
+    let path = parts.headers.get(header::SIGNATURE_AGENT_CARD).and_then(|value| value.to_str().ok());
+    let path = path.map(|text| text.trim().trim_matches('"'));
+    // An account does not depend on a card.
+    match seller.ask_card(&agent_url, path, seller.now()).await {
+        Ok(card) => seller.keep_card(&agent, &card, seller.now()).await?,
+        Err(refusal) => tracing::debug!(reason = refusal.reason.code(), agent = agent.as_str(), "no card was read"),
+    }
     let view = seller.books().account(&agent, seller.now()).await.map_err(unavailable)?;
     let body = json!({"account": view, "new": new}).to_string();
     Ok(private(shared, asked.view(&parts.method, &parts.headers), JSON, body))
@@ -123,15 +132,21 @@ async fn own_statement(shared: &Shared, asked: &Asked, parts: &Parts, period: &s
     found.ok_or_else(|| Refusal::new(Reason::NotFound, "there is no statement for this agent and period"))
 }
 
-/// The agent that signed the request; the clock is asked last.
+/// The agent that signed the request.
 async fn caller(shared: &Shared, asked: &Asked, parts: &Parts) -> Result<AgentId, Refusal> {
+    Ok(identified(shared, asked, parts, &[]).await?.agent)
+}
+
+/// Whose signature it is, with these fields covered; the clock is asked last.
+async fn identified(shared: &Shared, asked: &Asked, parts: &Parts, covered: &[&str]) -> Result<Identified, Refusal> {
     let seller = &shared.seller;
-    let policy = Policy::request(seller.agents());
+    let mut policy = Policy::request(seller.agents());
+    policy.whole_fields.extend(covered.iter().map(|field| (*field).to_owned()));
     let now = seller.now();
     let view = asked.view(&parts.method, &parts.headers);
-    let Identified { agent, signature, .. } = seller.identify(&view, &policy, now).await?;
-    signature.in_window(now, policy.skew)?;
-    Ok(agent)
+    let identified = seller.identify(&view, &policy, now).await?;
+    identified.signature.in_window(now, policy.skew)?;
+    Ok(identified)
 }
 
 fn signed(statement: &Statement) -> serde_json::Value {

@@ -7,3 +7,4 @@ mod key_directory;
 mod payer;
 mod rig;
 mod server;
+mod upstream;

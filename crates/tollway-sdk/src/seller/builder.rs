@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{Request, Response, StatusCode};
 use tokio::task::AbortHandle;
 use tollway_core::clock::{Clock, SystemClock};
-use tollway_core::rules::{Action, Audience, Charge, Methods, ParsePatternError, Pattern, Rule, RuleSet};
+use tollway_core::rules::{Action, Charge, ParsePatternError, Pattern, Rule, RuleSet};
 use tollway_core::seller::{OpeningError, Seller, SellerParts, StarterCredit, file_seller_key, press};
 use tollway_http::body::{Body, empty};
 use tollway_http::gate::{Counters, GateLayer, GateOptions, expire_claims};
@@ -338,13 +338,7 @@ fn rule_set(free: Vec<String>, rules: Vec<Result<Rule, OpenError>>) -> Result<Ru
 }
 
 fn charging(name: &str, path: &str, price: &str) -> Result<Rule, OpenError> {
-    Ok(Rule {
-        id: name.to_owned(),
-        pattern: pattern(path)?,
-        methods: Methods::Any,
-        audience: Audience::Everyone,
-        action: Action::Charge(Charge::at(dollars("price", price)?)),
-    })
+    Ok(Rule::new(name, pattern(path)?, Action::Charge(Charge::at(dollars("price", price)?))))
 }
 
 /// A pattern, also of a route's template: each `{name}` of it is any run of characters.

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use tollway_ledger::{AccountView, AgentId, AgentTerms, Books};
-use tollway_signatures::{AgentPolicy, AgentUrl};
+use tollway_ledger::{AccountView, AgentId, AgentTerms, Books, DocumentKind};
+use tollway_signatures::{AgentCard, AgentPolicy, AgentUrl};
 
 use super::{now, say, say_json};
 use crate::cli::{AgentsArgs, AgentsCommand};
@@ -24,6 +24,7 @@ pub(crate) async fn run(args: AgentsArgs) -> anyhow::Result<ExitCode> {
         }
         AgentsCommand::Block { agent } => Some(block(&books, &agent, loopback, true).await?),
         AgentsCommand::Unblock { agent } => Some(block(&books, &agent, loopback, false).await?),
+        AgentsCommand::Show { agent } => return show(&books, &agent_id(&agent, loopback)?, args.json).await,
         AgentsCommand::List => None,
     };
     let accounts = match changed {
@@ -34,6 +35,38 @@ pub(crate) async fn run(args: AgentsArgs) -> anyhow::Result<ExitCode> {
         say_json(&accounts)?;
     } else {
         table(&accounts);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One account, with the newest card of its agent: claims, all of them.
+async fn show(books: &dyn Books, agent: &AgentId, json: bool) -> anyhow::Result<ExitCode> {
+    let account = books.account(agent, now()).await?;
+    let account = account.with_context(|| format!("{} has no account", agent.as_str()))?;
+    let cards = books.documents(DocumentKind::Card, 0).await?;
+    let own = |id: &str| id.rsplit_once('@').is_some_and(|(name, _)| name == agent.as_str());
+    let newest = cards.iter().filter(|card| own(&card.id)).max_by_key(|card| card.at);
+    let card: Option<AgentCard> = newest.map(|card| serde_json::from_slice(&card.body)).transpose()?;
+    if json {
+        say_json(&serde_json::json!({"account": account, "card": card}))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    table(std::slice::from_ref(&account));
+    let Some(card) = card else {
+        say("it says nothing of itself");
+        return Ok(ExitCode::SUCCESS);
+    };
+    say("it says of itself, and nobody has checked:");
+    for (name, value) in [
+        ("operator", card.operator),
+        ("purpose", card.purpose),
+        ("about", card.about),
+        ("product", card.product),
+        ("contacts", Some(card.contacts.join(", ")).filter(|text| !text.is_empty())),
+    ] {
+        if let Some(value) = value {
+            say(format_args!("  {name:<9} {value}"));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

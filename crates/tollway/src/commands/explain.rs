@@ -5,13 +5,14 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use serde_json::{Value, json};
-use tollway_core::rules::{Explanation, Readings, RuleSet, Ruling};
-use tollway_http::gate::requester;
+use tollway_core::rules::{Asker, Explanation, PassedOver, Readings, RuleSet, Ruling};
+use tollway_http::gate::{claims, requester};
 use tollway_http::site::{self, Site};
 use tollway_http::status::status;
 use tollway_protocol::{Dress, Refusal};
+use tollway_signatures::{AgentPolicy, AgentUrl};
 
-use super::{say, say_json, what};
+use super::{described, say, say_json, what};
 use crate::cli::{CheckArgs, ExplainArgs};
 use crate::config::Config;
 use crate::keys;
@@ -24,6 +25,7 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         let folder = config.path(folder);
         anyhow::ensure!(folder.is_dir(), "the origin's folder {} is not a folder", folder.display());
     }
+    config.proxy()?;
     for rule in &config.rules {
         if let Some(terms) = &rule.terms {
             let path = config.path(terms);
@@ -31,7 +33,7 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         }
     }
     let rules = rules(&config)?;
-    let lines: Vec<Value> = rules.rules().iter().map(|rule| json!({"id": rule.id, "path": rule.pattern.as_str(), "methods": rule.methods.names(), "audience": rule.audience.as_str(), "what": what(&rule.action)})).collect();
+    let lines: Vec<Value> = rules.rules().iter().map(|rule| json!({"id": rule.id, "path": rule.pattern.as_str(), "methods": rule.methods.names(), "audience": rule.audience.as_str(), "what": described(rule)})).collect();
     if args.json {
         say_json(
             &json!({"sites": config.public_urls, "seller_key": key.public().thumbprint().to_string(), "rules": lines}),
@@ -45,7 +47,7 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             rule.id,
             rule.pattern.as_str(),
             rule.audience.as_str(),
-            what(&rule.action)
+            described(rule)
         ));
     }
     Ok(ExitCode::SUCCESS)
@@ -61,9 +63,10 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         None => Ok(&sites[0]),
         Some(_) => site::pick(&sites, &uri, &HeaderMap::new()),
     };
+    let asker = asker(&config, &headers, args.proved.as_deref())?;
     let told = site.and_then(|site| {
         let readings = Readings::of(uri.path())?;
-        Ok((site, rules_of(&config).explain(&readings, &args.method, requester(&headers))))
+        Ok((site, rules_of(&config).explain(&readings, &args.method, &asker)))
     });
     let (site, told) = match told {
         Ok(told) => told,
@@ -75,6 +78,20 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         print(site, &told)
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is claimed by the request's fields, and who is taken to have proved a signature.
+fn asker(config: &Config, headers: &HeaderMap, proved: Option<&str>) -> anyhow::Result<Asker> {
+    let policy = AgentPolicy { allow_loopback_http: config.agents.allow_loopback, ..AgentPolicy::default() };
+    let rules = rules_of(config);
+    let mut asker = Asker::from(requester(headers));
+    asker.claimed = claims(headers, &rules, policy);
+    if let Some(text) = proved {
+        let agent = AgentUrl::parse(text, policy)
+            .map_err(|refusal| anyhow::anyhow!("`{text}` is no signature agent: {refusal}"))?;
+        asker.proved = Some(rules.identity(&agent));
+    }
+    Ok(asker)
 }
 
 fn refused(refusal: &Refusal, json: bool) -> anyhow::Result<ExitCode> {
@@ -110,15 +127,34 @@ fn headers(lines: &[String]) -> anyhow::Result<HeaderMap> {
 
 /// What an unpaid request would be answered.
 fn answer(told: &Explanation) -> (u16, String) {
-    match &told.ruling {
+    let decision = match &told.decision {
+        Ok(decision) => decision,
         Err(refusal) => {
-            (status(refusal.reason, Dress::X402).as_u16(), format!("{}: {}", refusal.reason.code(), refusal.detail))
+            let words = format!("{}: {}", refusal.reason.code(), refusal.detail);
+            return (status(refusal.reason, Dress::X402).as_u16(), words);
         }
-        Ok(Ruling::Pass) => (200, "passes on, no rule speaks of it".to_owned()),
-        Ok(Ruling::Allow) => (200, "passes on, free".to_owned()),
-        Ok(Ruling::Block(rule)) => (403, format!("rule `{}` blocks it", rule.id)),
-        Ok(Ruling::Charge(rule)) => (402, format!("rule `{}` asks {}", rule.id, what(&rule.action))),
+    };
+    match &decision.ruling {
+        Ruling::Pass => (200, "passes on, no rule speaks of it".to_owned()),
+        Ruling::Allow => (200, "passes on, free".to_owned()),
+        Ruling::Block(rule) => (403, format!("rule `{}` blocks it", rule.id)),
+        Ruling::Charge(rule) => (402, format!("rule `{}` asks {}", rule.id, what(&rule.action))),
+        Ruling::Trial(rule) => {
+            (200, format!("passes on, rule `{}` is on trial and would say: {}", rule.id, what(&rule.action)))
+        }
     }
+}
+
+/// The price class that was chosen: the part of a rule's id after its colon.
+fn class(told: &Explanation) -> Option<&str> {
+    match &told.decision.as_ref().ok()?.ruling {
+        Ruling::Charge(rule) | Ruling::Trial(rule) => Some(rule.id.split_once(':')?.1),
+        _ => None,
+    }
+}
+
+fn wants_proof(told: &Explanation) -> bool {
+    told.decision.as_ref().is_ok_and(|decision| decision.wants_proof)
 }
 
 fn as_json(site: &Site, told: &Explanation) -> Value {
@@ -128,7 +164,7 @@ fn as_json(site: &Site, told: &Explanation) -> Value {
         .iter()
         .map(|step| json!({"rule": step.rule, "decides": step.passed_over.is_none(), "differs_in": step.passed_over.map(|why| why.as_str())}))
         .collect();
-    json!({"site": site.origin(), "readings": told.readings, "free": told.free, "rules": steps, "answer": code, "why": words})
+    json!({"site": site.origin(), "readings": told.readings, "free": told.free, "rules": steps, "class": class(told), "proof_could_change_it": wants_proof(told), "answer": code, "why": words})
 }
 
 fn print(site: &Site, told: &Explanation) {
@@ -141,10 +177,20 @@ fn print(site: &Site, told: &Explanation) {
     }
     for step in &told.steps {
         match step.passed_over {
+            Some(PassedOver::Exempt) => say(format_args!("rule      {:<16} no, the path is exempt", step.rule)),
+            Some(PassedOver::Unproved) => {
+                say(format_args!("rule      {:<16} no, that is claimed and not proved", step.rule))
+            }
             Some(why) => say(format_args!("rule      {:<16} no, {} differs", step.rule, why.as_str())),
             None => say(format_args!("rule      {:<16} decides", step.rule)),
         }
     }
+    if let Some(class) = class(told) {
+        say(format_args!("class     {class}"));
+    }
     let (code, words) = answer(told);
     say(format_args!("answer    {code} {words}"));
+    if wants_proof(told) {
+        say("proof     a valid signature of who is claimed could change this; see --proved");
+    }
 }

@@ -11,7 +11,7 @@ use tollway_http::gate::expire_claims;
 use tollway_http::server::{ServerOptions, serve_tls};
 use tollway_http::tls::Certificate;
 
-use super::{say, what};
+use super::{described, say};
 use crate::cli::GatewayArgs;
 use crate::compose;
 use crate::config::Config;
@@ -33,7 +33,6 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     let stopped = stop_signal();
     let path = args.config.config.clone();
     let reloading = super::reload::at_signal(Arc::clone(&gateway), path, Arc::clone(&config), certificate);
-    announce(&config, &gateway, &listener)?;
     let mut beside = tokio::task::JoinSet::new();
     if let Some(metrics) = &config.metrics {
         let serving = super::metrics::serve_metrics(metrics.listen, Arc::clone(&gateway)).await?;
@@ -43,11 +42,15 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
             }
         });
     }
+    announce(&config, &gateway, &listener)?;
     beside.spawn(expire_claims(gateway.current().seller));
     beside.spawn(reloading);
+    beside.spawn(crate::counts::keep(Arc::clone(&gateway)));
     let endpoint: Arc<dyn Endpoint> = gateway.endpoint.clone();
-    serve_tls(listener, endpoint, ServerOptions::default(), acceptor, stopped).await?;
+    let options = ServerOptions { tell_peer: compose::tells_peer(&config), ..ServerOptions::default() };
+    serve_tls(listener, endpoint, options, acceptor, stopped).await?;
     beside.shutdown().await;
+    crate::counts::flush(&gateway).await;
     say("stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -86,7 +89,7 @@ fn announce(config: &Config, gateway: &compose::Gateway, listener: &TcpListener)
     let seller = gateway.current().seller;
     say(format_args!("  seller key {}", seller.key().public().thumbprint()));
     for rule in seller.rules().rules() {
-        let what = what(&rule.action);
+        let what = described(rule);
         say(format_args!("  rule       {:<16} {:<28} {:<9} {what}", rule.id, rule.pattern, rule.audience.as_str()));
     }
     if config.agents.allow_loopback {

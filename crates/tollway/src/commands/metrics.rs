@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context as _;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -14,7 +15,7 @@ use tollway_ledger::Books;
 use tollway_store::SqliteBooks;
 use tower::service_fn;
 
-use crate::compose::Gateway;
+use crate::compose::{Current, Gateway};
 
 /// Binds the address; the future that comes back serves it until it is dropped.
 pub(super) async fn serve_metrics(
@@ -23,23 +24,34 @@ pub(super) async fn serve_metrics(
 ) -> anyhow::Result<impl Future<Output = std::io::Result<()>> + Send + use<>> {
     let listener = TcpListener::bind(listen).await.with_context(|| format!("[metrics] cannot listen on {listen}"))?;
     let endpoint = service_fn(move |request: Request<Body>| {
-        let (gate, books) = (gateway.current().gate, Arc::clone(&gateway.books));
-        async move { Ok(answer(request.uri().path(), &gate, &books).await) }
+        let gateway = Arc::clone(&gateway);
+        async move { Ok(answer(request.uri().path(), &gateway).await) }
     });
     let options = ServerOptions { connections_max: 64, ..ServerOptions::default() };
     Ok(serve(listener, Arc::new(endpoint), options, std::future::pending()))
 }
 
-async fn answer(path: &str, gate: &GateLayer, books: &SqliteBooks) -> Response<Body> {
+async fn answer(path: &str, gateway: &Gateway) -> Response<Body> {
+    let (current, books) = (gateway.current(), &gateway.books);
     match path {
-        "/metrics" => text(StatusCode::OK, metrics(gate, books)),
+        "/metrics" => text(StatusCode::OK, metrics(&current.gate, books)),
+        "/counts" => {
+            let mut response = text(StatusCode::OK, gateway.counts.to_json());
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
         "/health" => text(StatusCode::OK, "ok\n".to_owned()),
         "/ready" => match books.head().await {
+            Ok(_) if !is_up(&current) => text(StatusCode::SERVICE_UNAVAILABLE, "upstream_unreachable\n".to_owned()),
             Ok(_) => text(StatusCode::OK, "ready\n".to_owned()),
             Err(error) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", error.reason().code())),
         },
-        _ => text(StatusCode::NOT_FOUND, "/metrics, /health, /ready\n".to_owned()),
+        _ => text(StatusCode::NOT_FOUND, "/metrics, /counts, /health, /ready\n".to_owned()),
     }
+}
+
+fn is_up(current: &Current) -> bool {
+    current.health.as_ref().is_none_or(|health| health.is_up(Instant::now()))
 }
 
 fn metrics(gate: &GateLayer, books: &SqliteBooks) -> String {

@@ -7,6 +7,7 @@ pub(crate) mod buyer;
 pub(crate) mod crawl;
 mod crawl_past;
 pub(crate) mod devnet;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod facilitator;
 pub(crate) mod gateway;
@@ -29,7 +30,7 @@ pub(crate) use ledger_audit::{KnownKeys, buyer_lines, buyer_log, seller_lines};
 
 use std::io::Write as _;
 
-use tollway_core::rules::Action;
+use tollway_core::rules::{Action, Rule, Selectors};
 
 use crate::money::dollars;
 
@@ -54,6 +55,30 @@ fn what(action: &Action) -> String {
         Action::Allow => "free".to_owned(),
         Action::Block => "blocked".to_owned(),
     }
+}
+
+/// What a rule does, for whom, and where not.
+fn described(rule: &Rule) -> String {
+    let conditions = &rule.conditions;
+    let who = |who: &Selectors| {
+        let agents = who.agents.iter().map(ToString::to_string);
+        let purposes = who.purposes.iter().map(|purpose| format!("purpose {purpose}"));
+        agents.chain(who.operators.iter().cloned()).chain(purposes).collect::<Vec<_>>().join(", ")
+    };
+    let mut text = what(&rule.action);
+    if !conditions.who.is_empty() {
+        text.push_str(&format!(" for {}", who(&conditions.who)));
+    }
+    for class in &conditions.classes {
+        text.push_str(&format!("; {} for {}", what(&class.rule.action), who(&class.who)));
+    }
+    for except in &conditions.except {
+        text.push_str(&format!("; not {except}"));
+    }
+    if conditions.dry_run {
+        text.push_str(" (dry run: served free)");
+    }
+    text
 }
 
 /// The time now.

@@ -86,10 +86,6 @@ pub(crate) struct NetworkConfig {
     /// Factories whose undeployed wallets may pay.
     #[serde(default)]
     pub(crate) wallet_factories: Vec<String>,
-    /// Whether payments may bring an approval transaction of their payer, which is sent first and
-    /// whose gas is paid for.
-    #[serde(default)]
-    pub(crate) transaction_approvals: bool,
     /// Assets beside the built-in ones.
     #[serde(default)]
     pub(crate) assets: Vec<AssetConfig>,

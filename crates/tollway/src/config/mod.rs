@@ -2,19 +2,27 @@
 //! understood is never passed over.
 
 mod facilitator;
+mod origin;
 mod price;
+mod request_log;
 mod rules;
+mod who;
 
 pub(crate) use facilitator::{AssetConfig, FacilitatorConfig, NetworkConfig, hex_32};
-pub(crate) use price::ConfigPrice;
+pub(crate) use origin::OriginConfig;
+pub(crate) use price::{ConfigPrice, RulePrice};
+pub(crate) use request_log::RequestLogConfig;
 pub(crate) use rules::RuleConfig;
+pub(crate) use who::OperatorConfig;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
-use tollway_core::rules::{RuleSet, TermsRef};
+use tollway_core::rules::{Action, RuleSet, TermsRef};
+use tollway_http::origin::TrustedProxies;
 use tollway_http::site::Site;
 
 /// A gateway's configuration.
@@ -30,6 +38,9 @@ pub(crate) struct Config {
     pub(crate) tls: Option<TlsConfig>,
     /// What stands behind the gate.
     pub(crate) origin: OriginConfig,
+    /// Addresses of proxies in front that are believed about who asks, and for which host.
+    #[serde(default)]
+    pub(crate) trusted_proxies: Vec<String>,
     /// Who sells.
     pub(crate) seller: SellerConfig,
     /// Where the books are.
@@ -39,28 +50,26 @@ pub(crate) struct Config {
     pub(crate) agents: AgentsConfig,
     /// Where counts and health are shown, on an address of its own.
     pub(crate) metrics: Option<MetricsConfig>,
+    /// A sample of requests, written down.
+    pub(crate) request_log: Option<RequestLogConfig>,
     /// Paths that are free beside the built-in ones.
     #[serde(default)]
     pub(crate) free: Vec<String>,
+    /// Prices by name, for rules to refer to.
+    #[serde(default)]
+    pub(crate) prices: BTreeMap<String, ConfigPrice>,
+    /// What the seller has confirmed of agents.
+    #[serde(default)]
+    pub(crate) operators: Vec<OperatorConfig>,
+    /// All rules are on trial: nothing is charged or blocked, what would have been is counted.
+    #[serde(default)]
+    pub(crate) dry_run: bool,
     /// Price rules; the first that fits decides.
     #[serde(default)]
     pub(crate) rules: Vec<RuleConfig>,
     /// The folder that relative paths start from.
     #[serde(skip)]
     folder: PathBuf,
-}
-
-/// A folder or an HTTP server.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OriginConfig {
-    /// Folder of files.
-    pub(crate) folder: Option<PathBuf>,
-    /// `http://host:port`.
-    pub(crate) url: Option<String>,
-    /// Whether an HTTP server behind the gate is told who paid, by a signed `PAYMENT-CONTEXT`.
-    #[serde(default = "yes")]
-    pub(crate) payment_context: bool,
 }
 
 /// The seller.
@@ -138,10 +147,15 @@ impl Config {
         let config: Self = toml::from_str(text)?;
         config.sites()?;
         config.check_rules()?;
-        match (&config.origin.folder, &config.origin.url) {
-            (Some(_), None) | (None, Some(_)) => Ok(config),
-            _ => bail!("[origin] takes either `folder` or `url`"),
-        }
+        config.origin.check()?;
+        config.proxies()?;
+        config.log_options()?;
+        Ok(config)
+    }
+
+    /// Proxies that are believed about who asks.
+    pub(crate) fn proxies(&self) -> anyhow::Result<TrustedProxies> {
+        TrustedProxies::parse(&self.trusted_proxies).context("`trusted_proxies`")
     }
 
     /// A path as written, from the configuration's own folder.
@@ -159,9 +173,15 @@ impl Config {
 
     /// The rules, each with its terms, and the free list.
     pub(crate) fn rule_set(&self, terms: Vec<Option<TermsRef>>) -> anyhow::Result<RuleSet> {
-        let rules = self.rules.iter().zip(terms).map(|(rule, terms)| rule.rule(terms));
+        let rule = |(rule, terms): (&RuleConfig, _)| {
+            let mut rule = rule.rule(terms, &self.prices)?;
+            rule.conditions.dry_run |= self.dry_run && !matches!(rule.action, Action::Allow);
+            Ok(rule)
+        };
+        let rules = self.rules.iter().zip(terms).map(rule).collect::<anyhow::Result<_>>()?;
         let free = self.free.iter().map(|text| text.parse().with_context(|| format!("free path `{text}`")));
-        Ok(RuleSet::new(free.collect::<anyhow::Result<_>>()?, rules.collect::<anyhow::Result<_>>()?))
+        let operators = self.operators.iter().map(OperatorConfig::operator).collect::<anyhow::Result<_>>()?;
+        Ok(RuleSet::new(free.collect::<anyhow::Result<_>>()?, rules).with_operators(operators))
     }
 
     fn check_rules(&self) -> anyhow::Result<()> {
@@ -240,6 +260,33 @@ path = "books.db"
     }
 
     #[test]
+    fn what_a_rule_says_of_its_requesters_is_sound_or_refused() {
+        let rule =
+            |rest: &str| refused(&format!("[[rules]]\nid = \"a\"\npath = \"/a/*\"\naudience = \"everyone\"\n{rest}\n"));
+        let charge = "action = \"charge\"\nprice = \"$0.01\"";
+        for (rest, named) in [
+            ("action = \"charge\"\nprice = \"article\"".to_owned(), "[prices] has no `article`"),
+            (format!("{charge}\nagents = [\"nonsense/\"]"), "nonsense/"),
+            (format!("{charge}\nagents = []"), "agents"),
+            (format!("{charge}\npurpose = [\"two words\"]"), "two words"),
+            (format!("{charge}\nexcept = [\"free\"]"), "free"),
+            (format!("{charge}\nprices = [{{ price = \"$1\" }}]"), "whom"),
+            (
+                format!(
+                    "{charge}\nprices = [{{ name = \"a\", agent = \"a.example\", price = \"$1\" }}, {{ name = \"a\", agent = \"b.example\", price = \"$2\" }}]"
+                ),
+                "`a`",
+            ),
+            ("action = \"allow\"\ndry_run = true".to_owned(), "dry_run"),
+            ("action = \"allow\"\npurpose = [\"unknown\"]".to_owned(), "unknown"),
+            ("action = \"block\"\nprices = [{ agent = \"a.example\", price = \"$1\" }]".to_owned(), "prices"),
+        ] {
+            let message = rule(&rest);
+            assert!(message.contains(named), "{rest}: {message}");
+        }
+    }
+
+    #[test]
     fn a_free_path_that_is_no_pattern_is_refused() {
         let message = format!("{:#}", Config::parse(&format!("free = [\"press\"]\n{BASE}")).unwrap_err());
         assert!(message.contains("free path `press`"), "{message}");
@@ -250,5 +297,15 @@ path = "books.db"
         let both = BASE.replace("folder = \"site\"", "folder = \"site\"\nurl = \"http://127.0.0.1:1\"");
         assert!(Config::parse(&both).is_err());
         assert!(Config::parse(&BASE.replace("folder = \"site\"", "")).is_err());
+        let with = |more: &str| Config::parse(&BASE.replace("folder = \"site\"", more)).map(drop);
+        assert!(with("url = \"https://127.0.0.1:1\"\nhttp2 = \"always\"\nhealth = \"/up\"\nidle_wait = 5").is_ok());
+        for wrong in [
+            "folder = \"site\"\nhttp2 = \"never\"",
+            "url = \"http://a\"\nidle_wait = 0",
+            "url = \"http://a\"\nhealth = \"up\"",
+        ] {
+            assert!(with(wrong).is_err(), "{wrong}");
+        }
+        assert!(Config::parse(&format!("trusted_proxies = [\"10.0.0.0/99\"]\n{BASE}")).is_err());
     }
 }

@@ -56,7 +56,7 @@ fn counts_and_health_are_shown_on_an_address_of_their_own() {
     price(&shop);
     let (head, counts) = get(port, "/metrics", "");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    let line = "tollway_requests_total{rule=\"pages\",outcome=\"payment_required\"} 1";
+    let line = "tollway_requests_total{rule=\"pages\",class=\"signed\",outcome=\"payment_required\"} 1";
     assert!(counts.lines().any(|own| own == line), "{counts}");
     assert!(counts.contains("tollway_books_postings_total 0"), "{counts}");
     assert_eq!(get(port, "/ready", "").1, "ready\n");

@@ -1,7 +1,8 @@
-//! The deferred way: a signed promise now, one bill for the day later. One core, three dresses
-//! (x402 v2 `batch-settlement` on a credit-backed network, the announced `deferred` handshake,
+//! The deferred way: a signed promise now, one bill for the day later. One core, four dresses
+//! (x402 v2 `batch-settlement` on a credit-backed network, its form for `cloudflare:402`, the announced `deferred` handshake,
 //! pay per crawl); a dress only spells what stands here.
 
+pub mod cloudflare;
 mod payload;
 mod seller;
 

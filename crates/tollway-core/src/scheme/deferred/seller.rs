@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use tollway_ledger::PriceProof;
-use tollway_protocol::{Amount, Network, PaymentRequirements, Reason, Refusal};
+use tollway_protocol::{Amount, Dress, Network, PaymentRequirements, Reason, Refusal};
 
+use super::cloudflare;
 use super::payload::{Limit, Promise, requirements};
 use crate::offer::{Offer, OfferPress};
 
@@ -46,7 +47,12 @@ pub(crate) fn strike(
     };
     check_asset(&bargain.offer, promise)?;
     if let Some(accepted) = &promise.accepted {
-        check_echo(&requirements(&bargain.offer, network), accepted)?;
+        let ours = match promise.dress {
+            Dress::Cloudflare => cloudflare::requirements(&bargain.offer),
+            _ => Some(requirements(&bargain.offer, network)),
+        };
+        let ours = ours.ok_or_else(|| refuse(Reason::NoMatchingOffer, "this price is not in whole cents"))?;
+        check_echo(&ours, accepted)?;
     }
     Ok(bargain)
 }
@@ -125,7 +131,7 @@ mod tests {
     use super::*;
     use crate::offer::RulesVersion;
     use crate::rules::{Rule, RuleSet};
-    use tollway_protocol::{Asset, Dress};
+    use tollway_protocol::Asset;
     use tollway_signatures::PrivateKey;
 
     const NOON: u64 = 1_800_000_000;

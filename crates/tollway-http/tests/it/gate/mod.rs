@@ -4,9 +4,11 @@
 
 mod account;
 mod caching;
+mod cloudflare;
 mod credit;
 mod delivery;
 mod dresses;
+mod identity;
 mod methods;
 mod paths;
 mod payments;

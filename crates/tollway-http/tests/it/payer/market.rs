@@ -9,6 +9,7 @@ use http::{Request, Response};
 use parking_lot::Mutex;
 use tollway_core::buyer::{AuditLine, Budget, BudgetView, Buyer, Journal, Shelf};
 use tollway_core::clock::Clock;
+use tollway_core::rules::Action;
 use tollway_http::body::Body;
 use tollway_http::endpoint::Endpoint as _;
 use tollway_http::gate::Gate;
@@ -45,7 +46,14 @@ impl Market {
     async fn made(dress: Dress, budget: Budget, other: Option<Arc<dyn Journal>>) -> Self {
         let between = Origin::new();
         let site = between.over_http().await;
-        let rig = Rig::with(Setup { site: Some(site), ..Setup::default() }).await;
+        let mut setup = Setup { site: Some(site), ..Setup::default() };
+        // Pages are sold in every dress there is.
+        for rule in setup.rules.iter_mut().filter(|rule| rule.id == "pages") {
+            if let Action::Charge(charge) = &mut rule.action {
+                charge.dresses = Dress::ALL.to_vec();
+            }
+        }
+        let rig = Rig::with(setup).await;
         let journal = rig.folder.path().join("audit.jsonl");
         let nonces = AtomicU64::new(0);
         let payer = Payer::new(PayerParts {

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tollway_core::clock::{Clock as _, ManualClock};
 use tollway_core::offer::{Offer, OfferPress, RulesVersion};
-use tollway_core::rules::{Action, Audience, Charge, Methods, Readings, Requester, Rule, RuleSet, Ruling};
+use tollway_core::rules::{Action, Charge, Methods, Readings, Requester, Rule, RuleSet, Ruling};
 use tollway_core::scheme::deferred::{Limit, Promise, requirements};
 use tollway_core::seller::{KeySource, Seller, SellerParts, StarterCredit};
 use tollway_http::endpoint::Endpoint;
@@ -32,7 +32,7 @@ use tower::Layer as _;
 
 pub(crate) use faulty::FaultyBooks;
 pub(crate) use keys::{Keys, Ring, SEAL_TYPE};
-pub(crate) use origin::{Origin, closed_port, cut, page_text, response, serving, streamed};
+pub(crate) use origin::{Origin, Server, closed_port, cut, page_text, response, serving, streamed};
 pub(crate) use wire::{Draft, Got, Sent, commitment, parse, raw};
 
 /// Noon of 22 November 2026.
@@ -138,6 +138,7 @@ pub(crate) struct Rig {
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) seller: Seller,
     pub(crate) gate: Gate,
+    pub(crate) layer: GateLayer,
     pub(crate) agent: Agent,
     /// An agent with a key that is known, and no account.
     pub(crate) stranger: Agent,
@@ -153,13 +154,7 @@ pub(crate) fn charging(id: &str, path: &str, change: impl FnOnce(&mut Charge)) -
 }
 
 pub(crate) fn rule(id: &str, path: &str, action: Action) -> Rule {
-    Rule {
-        id: id.to_owned(),
-        pattern: path.parse().unwrap(),
-        methods: Methods::Any,
-        audience: Audience::Everyone,
-        action,
-    }
+    Rule::new(id, path.parse().unwrap(), action)
 }
 
 /// The usual rules, and one more.
@@ -232,7 +227,7 @@ impl Rig {
         }
         let address = setup.socket.then_some(address);
         let agent = setup.agent;
-        let rig = Self { site, origin, books, faults, clock, seller, gate, agent, stranger, address, folder };
+        let rig = Self { site, origin, books, faults, clock, seller, gate, layer, agent, stranger, address, folder };
         if let Some(credit) = setup.credit {
             rig.account(&rig.agent, credit, setup.daily).await;
         }
@@ -243,6 +238,11 @@ impl Rig {
         let terms =
             AgentTerms { agent: agent.id(), credit_limit: Amount::new(credit), daily_budget: daily.map(Amount::new) };
         self.books.agent_put(terms, self.clock.now()).await.unwrap();
+    }
+
+    /// What the gate has counted.
+    pub(crate) fn counts(&self) -> String {
+        self.layer.counters().to_prometheus()
     }
 
     /// A request of an agent that promises nothing.
