@@ -1,9 +1,9 @@
 //! Settlement that holds (x402 v2, `/settle`): a verified payment is claimed durably, sent once, and
 //! its outcome read from the chain, whatever dies in between.
 //!
-//! An order is claimed in the books, gathered with others ([`dispatch`]), put into a transaction by
-//! one of the signers ([`lane`]: account nonces, fees, repeats), and decided by the events of the
-//! block that took it ([`outcome`]). Every transaction is written down before it is sent.
+//! An order is claimed in the books, gathered with others (`dispatch`), put into a transaction by
+//! one of the signers (`lane`: account nonces, fees, repeats), and decided by the events of the
+//! block that took it (`outcome`). Every transaction is written down before it is sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -92,7 +92,7 @@ async fn beside_a_burner(shareable: bool) {
     stage.chain.set_code(BURNER, Contract::GasBurner.runtime());
     stage.chain.mint_usdc(BURNER, U256::from(1_000_000));
     let settler = Arc::new(stage.settler(2, config()).await);
-    let burner = Payment { number: 99, shareable, ..Payment::default() }.from_wallet(BURNER, 360_000);
+    let burner = Payment { number: 99, shareable, ..Payment::default() }.by_wallet(BURNER, 360_000);
     let mut orders: Vec<Order> = (0..99).map(payment).collect();
     orders.insert(0, burner);
     let answers = all(&settler, orders).await;

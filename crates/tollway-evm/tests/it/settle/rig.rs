@@ -176,7 +176,7 @@ impl Payment {
     }
 
     /// The same from a wallet with code, which is given these bytes as its signature.
-    pub(crate) fn from_wallet(&self, wallet: Address, gas: u64) -> Order {
+    pub(crate) fn by_wallet(&self, wallet: Address, gas: u64) -> Order {
         let nonce = keccak256(self.number.to_be_bytes());
         let call = whole::transferWithAuthorizationCall {
             from: wallet,
