@@ -84,6 +84,9 @@ impl EvmFacilitator {
         let Some(read) = read else {
             return Err(FacilitatorError::Malformed { detail: "a verified payment that cannot be read".to_owned() });
         };
+        if verified.needs_approval_first() {
+            return Err(FacilitatorError::Declined { detail: "approval transactions are not sent here".to_owned() });
+        }
         let order = Order::of(&verified, read.digest);
         let payer = order.payer;
         let answer = network.settler.settle(order).await;

@@ -10,6 +10,7 @@ const NODE_MIN: u32 = 20;
 enum Tool {
     Nextest,
     Node,
+    Npm,
     Python,
 }
 
@@ -25,6 +26,7 @@ impl fmt::Display for Missing {
         match self.tool {
             Tool::Nextest => f.write_str("cargo-nextest: runs the tests")?,
             Tool::Node => write!(f, "node {NODE_MIN} or later: interop scripts")?,
+            Tool::Npm => f.write_str("npm: the contracts' compiler, other people's clients")?,
             Tool::Python => f.write_str("python3: independent checks of exported books")?,
         }
         match &self.found {
@@ -38,6 +40,7 @@ impl fmt::Display for Missing {
 pub(super) struct Tools {
     nextest: Option<String>,
     node: Option<String>,
+    npm: Option<String>,
     python: Option<String>,
 }
 
@@ -47,6 +50,7 @@ impl Tools {
         Self {
             nextest: version("cargo", &["nextest", "--version"]),
             node: version("node", &["--version"]),
+            npm: version("npm", &["--version"]),
             python: version("python3", &["--version"]),
         }
     }
@@ -68,6 +72,7 @@ impl Tools {
         let is_new = node.and_then(|node| major(node)).is_some_and(|major| major >= NODE_MIN);
         need(Tool::Nextest, self.nextest.is_some(), None);
         need(Tool::Node, is_new, node);
+        need(Tool::Npm, self.npm.is_some(), None);
         need(Tool::Python, self.python.is_some(), None);
         missing
     }
@@ -79,7 +84,8 @@ pub(super) fn install_line(missing: &[Missing]) -> String {
     // Where the distribution's node is too old, installing it again would not help.
     let has_old_node = find(Tool::Node).is_some_and(|node| node.found.is_some());
     let mut packages = Vec::new();
-    packages.extend(find(Tool::Node).map(|_| if has_old_node { "npm" } else { "nodejs" }));
+    packages.extend(find(Tool::Node).filter(|_| !has_old_node).map(|_| "nodejs"));
+    packages.extend(find(Tool::Npm).map(|_| "npm"));
     packages.extend(find(Tool::Python).map(|_| "python3"));
     let mut commands = Vec::new();
     if !packages.is_empty() {
@@ -116,6 +122,7 @@ mod tests {
         Tools {
             nextest: nextest.then(|| "cargo-nextest 0.9".into()),
             node: node.map(str::to_owned),
+            npm: node.map(|_| "10.0.0".into()),
             python: python.then(|| "Python 3.11".into()),
         }
     }
@@ -136,15 +143,15 @@ mod tests {
     #[test]
     fn everything_is_installed_by_one_line() {
         let (names, line) = said(&tools(false, None, false));
-        assert_eq!(names.len(), 3);
-        assert_eq!(line, "apt-get install -y nodejs python3 && cargo install cargo-nextest --locked");
+        assert_eq!(names.len(), 4);
+        assert_eq!(line, "apt-get install -y nodejs npm python3 && cargo install cargo-nextest --locked");
     }
 
     #[test]
     fn an_old_node_is_missing_and_named() {
         let (names, line) = said(&tools(true, Some("v18.20.4"), true));
         assert_eq!(names, ["node 20 or later: interop scripts (found v18.20.4)"]);
-        assert_eq!(line, "apt-get install -y npm && npm install --global node@22");
+        assert_eq!(line, "npm install --global node@22");
     }
 
     #[test]

@@ -29,6 +29,8 @@ const BODY_MAX: usize = 4 * 1024 * 1024;
 const BATCH_MAX: usize = 1_000;
 /// How many connections are served at once; more wait.
 const CONNECTIONS_MAX: usize = 1_024;
+/// How long to wait when no connection could be taken.
+const AFTER_FAILURE: Duration = Duration::from_millis(10);
 /// How long requests under way may take when the chain stops.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -50,7 +52,7 @@ pub(crate) async fn serve(listener: TcpListener, node: Arc<Node>, mut stopped: w
         };
         // Too many open files, or a peer that left at once: the next one may fare better.
         let Ok((stream, _)) = accepted else {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(AFTER_FAILURE).await;
             continue;
         };
         let connection = graceful.watch(connection(stream, node.clone()));

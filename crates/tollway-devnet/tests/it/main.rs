@@ -1,4 +1,5 @@
 //! The chain as programs meet it: over real sockets, by JSON-RPC.
+#![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 mod blocks;
 mod bounds;

@@ -84,14 +84,12 @@ impl Dispatch {
 
     /// Waits until a signer has room, then hands over.
     async fn hand_over(&self, load: Load) {
-        let count = load.len();
         loop {
             let room = self.context.room.notified();
             if let Some(lane) = self.freest() {
                 self.context.lanes[lane].load.fetch_add(1, Ordering::Relaxed);
                 // A lane stops only with everything else.
                 let _ = self.lanes[lane].send(load).await;
-                self.context.flights.waiting().fetch_sub(count, Ordering::Relaxed);
                 return;
             }
             room.await;

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -24,8 +23,6 @@ pub(super) enum Progress {
 pub(super) struct Flights {
     table: Mutex<HashMap<PaymentId, Flight>>,
     capacity: usize,
-    /// Orders that no transaction carries yet.
-    waiting: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -50,7 +47,7 @@ pub(super) enum Boarding {
 
 impl Flights {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { table: Mutex::default(), capacity, waiting: AtomicUsize::new(0) }
+        Self { table: Mutex::default(), capacity }
     }
 
     pub(super) fn board(&self, order: &Arc<Order>) -> Boarding {
@@ -65,6 +62,13 @@ impl Flights {
         let (progress, answer) = watch::channel(Progress::State(SettlementState::Claimed));
         table.insert(order.id, Flight { order: Arc::clone(order), progress, alone: false });
         Boarding::New(answer)
+    }
+
+    /// Takes an order up again that the books hold as under way, however many there are.
+    pub(super) fn take_up(&self, order: &Arc<Order>) {
+        let state = Progress::State(SettlementState::Claimed);
+        let fresh = || Flight { order: Arc::clone(order), progress: watch::channel(state).0, alone: false };
+        self.table.lock().entry(order.id).or_insert_with(fresh);
     }
 
     pub(super) fn order(&self, id: &PaymentId) -> Option<Arc<Order>> {
@@ -105,10 +109,6 @@ impl Flights {
 
     pub(super) fn len(&self) -> usize {
         self.table.lock().len()
-    }
-
-    pub(super) fn waiting(&self) -> &AtomicUsize {
-        &self.waiting
     }
 }
 

@@ -253,14 +253,14 @@ impl Settler {
             room: Notify::new(),
             wake: Arc::clone(&wake),
         });
-        let (orders, queue) = mpsc::channel(context.config.orders.max(1));
+        let (orders, queue) = mpsc::channel(context.config.orders.max(1).saturating_mul(2));
         let mut tasks = JoinSet::new();
         let mut lanes = Vec::new();
         let mut carried = std::collections::HashSet::new();
         for (index, key) in keys.into_iter().enumerate() {
             let (jobs, work) = mpsc::channel(context.config.in_flight.max(1));
-            let lane = lane::Lane::open(Arc::clone(&context), index, key, orders.clone()).await?;
-            carried.extend(lane.claims());
+            let mut lane = lane::Lane::open(Arc::clone(&context), index, key, orders.clone()).await?;
+            carried.extend(lane.adopted());
             tasks.spawn(lane.run(work, tip.clone()));
             lanes.push(jobs);
         }
@@ -269,10 +269,10 @@ impl Settler {
         let left = recover::orphans(&context, &carried).await?;
         for order in left {
             let id = order.id;
-            if matches!(context.flights.board(&Arc::new(order)), Boarding::New(_)) {
-                context.flights.waiting().fetch_add(1, Ordering::Relaxed);
-                // The queue holds as many orders as may be under way.
-                let _ = orders.try_send(id);
+            context.flights.take_up(&Arc::new(order));
+            // A queue that is full takes the rest at the next start.
+            if orders.try_send(id).is_err() {
+                context.flights.forget(&id);
             }
         }
         Ok(Self { context, orders, signers, _tasks: tasks })
@@ -385,7 +385,6 @@ impl Settler {
         let claimed = tokio::spawn(async move {
             let answer = books.claim(claim, now).await;
             if matches!(answer, Ok(ClaimAnswer::Claimed)) {
-                shared.flights.waiting().fetch_add(1, Ordering::Relaxed);
                 // The queue holds as many orders as may be under way.
                 let _ = orders.try_send(id);
                 shared.wake.notify_one();

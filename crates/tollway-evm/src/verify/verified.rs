@@ -128,6 +128,13 @@ impl Verified {
         }
     }
 
+    /// Whether a transaction of the payer's has to be sent before it.
+    #[must_use]
+    pub fn needs_approval_first(&self) -> bool {
+        let Transfer::Permit2(transfer) = &self.transfer else { return false };
+        matches!(transfer.approval, Some(Approval::Transaction(_)))
+    }
+
     /// Whether nothing of the payer's runs when it settles: only such payments may share a
     /// transaction with others.
     #[must_use]

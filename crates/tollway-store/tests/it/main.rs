@@ -13,3 +13,4 @@ mod exact_deep;
 mod model;
 mod old;
 mod road;
+mod settlements;

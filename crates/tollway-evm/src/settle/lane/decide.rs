@@ -61,30 +61,39 @@ impl Lane {
         Ok(())
     }
 
-    /// Writes outcomes down and tells those who wait. What is decided otherwise is reopened first.
-    pub(super) async fn conclude(&self, outcomes: Vec<(PaymentId, SettlementOutcome)>) -> Result<(), BooksError> {
-        let mut steps = Vec::with_capacity(outcomes.len());
-        for (id, outcome) in &outcomes {
-            let Some(record) = self.context.books.lookup(id).await? else { continue };
-            match record.state.after(outcome) {
-                Ok(None) => {}
-                Ok(Some(_)) => steps.push((*id, outcome.clone())),
-                Err(_) if *outcome == SettlementOutcome::Unknown => {}
-                Err(_) => {
-                    if record.state.after(&SettlementOutcome::Reopened).is_ok() {
-                        steps.push((*id, SettlementOutcome::Reopened));
-                        steps.push((*id, outcome.clone()));
-                    }
+    /// Writes outcomes down and tells those who wait how their orders stand then. What is decided
+    /// stays so, unless `by_chain`: then the chain has decided otherwise, and it is reopened first.
+    pub(super) async fn conclude(
+        &self,
+        outcomes: Vec<(PaymentId, SettlementOutcome)>,
+        by_chain: bool,
+    ) -> Result<(), BooksError> {
+        let (mut steps, mut states) = (Vec::with_capacity(outcomes.len()), Vec::with_capacity(outcomes.len()));
+        for (id, outcome) in outcomes {
+            let Some(record) = self.context.books.lookup(&id).await? else { continue };
+            let reopens = || by_chain && outcome != SettlementOutcome::Unknown;
+            let state = match record.state.after(&outcome) {
+                Ok(None) => record.state,
+                Ok(Some(state)) => {
+                    steps.push((id, outcome));
+                    state
                 }
-            }
+                Err(_) => match record.state.after(&SettlementOutcome::Reopened) {
+                    Ok(Some(reopened)) if reopens() => {
+                        let state = reopened.after(&outcome).ok().flatten().unwrap_or(reopened);
+                        steps.extend([(id, SettlementOutcome::Reopened), (id, outcome)]);
+                        state
+                    }
+                    _ => record.state,
+                },
+            };
+            states.push((id, state));
         }
         if !steps.is_empty() {
             self.context.books.outcomes(steps, self.context.now()).await?;
         }
-        for (id, outcome) in outcomes {
-            if let Ok(Some(state)) = SettlementState::Claimed.after(&outcome) {
-                self.context.flights.tell(&id, Progress::State(state));
-            }
+        for (id, state) in states {
+            self.context.flights.tell(&id, Progress::State(state));
         }
         Ok(())
     }
@@ -104,7 +113,7 @@ impl Lane {
         }
         again.extend(self.strays(nonce, attempt).await?);
         outcomes.extend(again.iter().map(|order| (order.id, SettlementOutcome::Requeued)));
-        self.conclude(outcomes).await?;
+        self.conclude(outcomes, true).await?;
         for order in again {
             self.requeue(&order);
             self.context.flights.set_alone(&order.id);
@@ -193,7 +202,7 @@ impl Lane {
             }
             outcomes.push((id, outcome));
         }
-        self.conclude(outcomes).await?;
+        self.conclude(outcomes, true).await?;
         if lost {
             for order in again {
                 self.requeue(&order);
@@ -229,7 +238,7 @@ impl Lane {
         for id in reopened {
             if let Ok(Some(order)) = self.order(&id).await {
                 // Who asks from now on waits again.
-                let _ = self.context.flights.board(&order);
+                self.context.flights.take_up(&order);
                 let state = SettlementState::Broadcast { transaction: decision.transaction.0 };
                 self.context.flights.tell(&id, Progress::State(state));
             }

@@ -14,7 +14,7 @@ use tollway_ledger::{Attempt, BooksError, PaymentId, SettlementState};
 
 use super::dispatch::Load;
 use super::fees::Quote;
-use super::flights::{Boarding, Progress};
+use super::flights::Progress;
 use super::heads::Tip;
 use super::order::Order;
 use super::{Context, LaneState, StartError};
@@ -40,6 +40,7 @@ pub(super) struct Lane {
     backlog: VecDeque<Load>,
     market: Option<Market>,
     tip: Tip,
+    adopted: Vec<PaymentId>,
 }
 
 /// What was made with one account nonce.
@@ -92,6 +93,12 @@ impl Slot {
         Self { attempts, made: now, given: now, underpriced: false, vacant: false, decided: None, missing: None }
     }
 
+    /// Whether no earlier attempt carries what the newest does.
+    fn newest_is_alone(&self) -> bool {
+        let Some((newest, earlier)) = self.attempts.split_last() else { return false };
+        !earlier.iter().any(|attempt| attempt.claims.iter().any(|id| newest.claims.contains(id)))
+    }
+
     fn made(&self, transaction: B256) -> bool {
         self.attempts.iter().any(|attempt| attempt.transaction == transaction.0)
     }
@@ -117,16 +124,15 @@ impl Lane {
         // The pool ends at the first nonce it does not have: from there on, what has no slot is a gap.
         let vacated = (pending.max(latest)..next).filter(|nonce| !slots.contains_key(nonce)).collect();
         let tip = Tip::default();
-        let mut lane =
-            Self { context, index, key, orders, next, vacated, slots, backlog: VecDeque::new(), market: None, tip };
+        let (backlog, market, adopted) = (VecDeque::new(), None, vec![]);
+        let mut lane = Self { context, index, key, orders, next, vacated, slots, backlog, market, tip, adopted };
         lane.adopt().await?;
         Ok(lane)
     }
 
-    /// Payments that its transactions carry.
-    pub(super) fn claims(&self) -> Vec<PaymentId> {
-        let attempts = self.slots.values().filter(|slot| !slot.vacant).flat_map(|slot| &slot.attempts);
-        attempts.flat_map(|attempt| attempt.claims.iter().copied()).collect()
+    /// Payments that were under way in its transactions when it was opened.
+    pub(super) fn adopted(&mut self) -> Vec<PaymentId> {
+        std::mem::take(&mut self.adopted)
     }
 
     pub(super) async fn run(mut self, mut work: mpsc::Receiver<Load>, mut tips: watch::Receiver<Tip>) {
@@ -160,11 +166,11 @@ impl Lane {
                 let ours = record.state.transaction().is_some_and(|hash| slot.made(hash.into()));
                 carries |= ours;
                 if ours && !record.state.is_final() {
+                    self.adopted.push(id);
                     let order = Order::of_claim(&record.claim)
                         .map_err(|_| BooksError::Corrupt { detail: format!("the order of payment {id}") })?;
-                    if let Boarding::New(_) = self.context.flights.board(&Arc::new(order)) {
-                        self.context.flights.tell(&id, Progress::State(record.state));
-                    }
+                    self.context.flights.take_up(&Arc::new(order));
+                    self.context.flights.tell(&id, Progress::State(record.state));
                 }
             }
             if carries {
@@ -211,11 +217,13 @@ impl Lane {
     /// Back to the dispatcher, to go into another transaction.
     fn requeue(&self, order: &Arc<Order>) {
         // Not under way any more, if it was taken up from the books.
-        let _ = self.context.flights.board(order);
+        self.context.flights.take_up(order);
         self.context.flights.tell(&order.id, Progress::State(SettlementState::Claimed));
-        self.context.flights.waiting().fetch_add(1, Ordering::Relaxed);
-        // The queue holds as many orders as may be under way.
-        let _ = self.orders.try_send(order.id);
+        if self.orders.try_send(order.id).is_err() {
+            // As good as a restart: it stays claimed, and is taken up then.
+            tracing::error!(payment = %order.id, "the queue of orders is full");
+            self.context.flights.forget(&order.id);
+        }
     }
 }
 

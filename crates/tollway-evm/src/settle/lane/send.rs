@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
-use tollway_ledger::{Attempt, PaymentId, SettlementOutcome, SettlementState};
+use tollway_ledger::{Attempt, BooksError, PaymentId, SettlementOutcome, SettlementState};
 
 use super::super::dispatch::Load;
 use super::super::fees::{Quote, TooDear};
@@ -20,6 +20,8 @@ use crate::chain::rpc::{Broadcast, BroadcastRefusal};
 enum Hindrance {
     /// For now: chain, books or key do not answer.
     Wait,
+    /// The books know better what has become of the orders.
+    Known,
     /// Gas costs more than is paid.
     Dear(String),
 }
@@ -27,6 +29,9 @@ enum Hindrance {
 impl<E: Into<Trouble>> From<E> for Hindrance {
     fn from(error: E) -> Self {
         let trouble: Trouble = error.into();
+        if matches!(trouble, Trouble::Books(BooksError::Refused(_))) {
+            return Self::Known;
+        }
         tracing::warn!(%trouble, "no transaction can be made now");
         Self::Wait
     }
@@ -46,6 +51,7 @@ impl Lane {
         match self.make(&orders).await {
             Ok(nonce) => self.give(nonce).await,
             Err(Hindrance::Wait) => self.backlog.push_back(orders.iter().map(|order| order.id).collect()),
+            Err(Hindrance::Known) => self.drop_known(&orders).await,
             Err(Hindrance::Dear(detail)) => self.decline(&orders, &detail).await,
         }
     }
@@ -65,7 +71,7 @@ impl Lane {
         let answer = self.context.rpc.broadcast(&attempt.raw, attempt.transaction.into()).await;
         let Some(slot) = self.slots.get_mut(&nonce) else { return };
         slot.given = Instant::now();
-        let first = slot.attempts.len() == 1;
+        let first = slot.newest_is_alone();
         match answer {
             Broadcast::Accepted => self.state().dry.store(false, Ordering::Relaxed),
             Broadcast::Unknown(error) => {
@@ -168,6 +174,25 @@ impl Lane {
         Ok(())
     }
 
+    /// The books refuse a transaction with these orders: what is decided or carried elsewhere goes,
+    /// the others are sent by themselves.
+    async fn drop_known(&mut self, orders: &[Arc<Order>]) {
+        for order in orders {
+            match self.context.books.lookup(&order.id).await {
+                Ok(Some(record)) if record.state == SettlementState::Claimed => {
+                    self.context.flights.set_alone(&order.id);
+                    self.requeue(order);
+                }
+                Ok(Some(record)) if record.state.is_final() => {
+                    self.context.flights.tell(&order.id, Progress::State(record.state));
+                }
+                Ok(_) => self.context.flights.forget(&order.id),
+                Err(_) => self.requeue(order),
+            }
+        }
+        self.lighten();
+    }
+
     /// Gives orders back. One that a transaction has carried before cannot be given back: it waits.
     async fn decline(&mut self, orders: &[Arc<Order>], detail: &str) {
         let mut kept = Vec::new();
@@ -191,17 +216,17 @@ impl Lane {
                 Authorization::Permit2(_) => reasons::PERMIT2_EXPIRED,
             };
             let outcome = SettlementOutcome::Failed { reason: reason.to_owned(), transaction: None };
-            if let Err(error) = self.conclude(vec![(order.id, outcome)]).await {
+            if let Err(error) = self.conclude(vec![(order.id, outcome)], false).await {
                 tracing::error!(%error, "the books do not answer");
                 self.backlog.push_back(vec![order.id]);
             }
         }
     }
 
-    /// Nobody took the first attempt of a slot: its orders go elsewhere, its nonce is used again.
+    /// Nobody took the newest attempt of a slot: its orders go elsewhere, its nonce is used again.
     async fn vacate(&mut self, nonce: u64, impossible: bool) {
-        let Some(slot) = self.slots.get(&nonce) else { return };
-        let ids: Vec<PaymentId> = slot.attempts.iter().flat_map(|attempt| attempt.claims.clone()).collect();
+        let newest = self.slots.get(&nonce).and_then(|slot| slot.attempts.last());
+        let Some(ids) = newest.map(|newest| newest.claims.clone()) else { return };
         let (mut outcomes, mut again) = (Vec::new(), Vec::new());
         for id in ids {
             let Some(order) = self.context.flights.order(&id) else { continue };
@@ -213,7 +238,7 @@ impl Lane {
                 again.push(order);
             }
         }
-        if let Err(error) = self.conclude(outcomes).await {
+        if let Err(error) = self.conclude(outcomes, false).await {
             // Left as it is: the next look sends it again.
             tracing::error!(%error, "the books do not answer");
             return;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use alloy_primitives::U256;
 use tollway_devnet::{Fault, Mining, Reorged};
-use tollway_evm::settle::{Answer, SettleConfig};
+use tollway_evm::settle::{Answer, SettleConfig, Settler};
 use tollway_ledger::{SettlementState, Settlements};
 
 use super::proxy::Proxy;
-use super::rig::{Stage, config, one, pay_to, payment, rpc_of, signers, transaction, until};
+use super::rig::{Stage, config, network, one, pay_to, payment, reaches, rpc_of, signers, transaction, until};
 
 fn error() -> (i64, String) {
     (-32_603, "internal error".to_owned())
@@ -49,7 +49,7 @@ async fn two_endpoints_of_which_the_first_dies_after_taking_it() {
     let stage = Stage::new(Mining::Instant);
     let first = Proxy::start(stage.chain.address()).await;
     let rpc = rpc_of(vec![first.url(), stage.chain.url()]);
-    let settler = tollway_evm::settle::Settler::start(super::rig::network(), stage.ports_by(rpc), signers(1), config());
+    let settler = Settler::start(network(), stage.ports_by(rpc), signers(1), config());
     let settler = settler.await.unwrap();
     first.die_on("eth_sendRawTransaction");
     transaction(&settler.settle(payment(1)).await.unwrap());
@@ -84,8 +84,7 @@ async fn threat_56_what_a_reorganisation_takes_back_is_settled_again() {
         // Another block in its place, or none yet: the payment is not settled any more.
         stage.chain.drop_pending();
         stage.chain.mine();
-        let books = Arc::clone(&stage.books);
-        reaches(&books, &order.id, |state| matches!(state, SettlementState::Broadcast { .. })).await;
+        reaches(&*stage.books, &order.id, |state| matches!(state, SettlementState::Broadcast { .. })).await;
         stage.chain.hold_blocks(false);
         transaction(&settler.settle(order.clone()).await.unwrap());
         assert_eq!(stage.balance(pay_to()).await, U256::from(1_000));
@@ -100,7 +99,7 @@ async fn threat_52_a_transaction_that_offers_too_little_is_replaced() {
     let settling = tokio::spawn(one(&settler, payment(1)));
     until(|| stage.chain.pending() == 1).await;
     let first = stage.books.lookup(&payment(1).id).await.unwrap().unwrap().state.transaction().unwrap();
-    let offered = stage.books.attempts(&super::rig::network(), settler.signers()[0].into_array()).await.unwrap();
+    let offered = stage.books.attempts(&network(), settler.signers()[0].into_array()).await.unwrap();
     // Beyond what the first attempt offers, and within what the policy pays.
     let base_fee = u64::try_from(offered[0].max_fee * 4).unwrap();
     stage.chain.set_next_base_fee(base_fee);
@@ -129,7 +128,7 @@ async fn what_is_not_confirmed_in_time_is_pending_with_its_hash_and_final_when_a
     };
     assert!(matches!(settler.settle(order.clone()).await.unwrap(), Answer::Pending { .. }));
     stage.chain.hold_blocks(false);
-    reaches(&stage.books, &order.id, SettlementState::is_final).await;
+    reaches(&*stage.books, &order.id, SettlementState::is_final).await;
     assert_eq!(transaction(&settler.settle(order).await.unwrap()), sent);
     assert_eq!(stage.balance(pay_to()).await, U256::from(1_000));
 }
@@ -143,17 +142,6 @@ async fn an_outcome_waits_for_its_confirmations() {
     stage.chain.mine();
     assert!(matches!(settler.settle(payment(1)).await.unwrap(), Answer::Pending { .. }));
     stage.chain.mine();
-    reaches(&stage.books, &payment(1).id, SettlementState::is_final).await;
+    reaches(&*stage.books, &payment(1).id, SettlementState::is_final).await;
     transaction(&settler.settle(payment(1)).await.unwrap());
-}
-
-/// Looks into the books until a payment is in such a state.
-async fn reaches(books: &impl Settlements, id: &tollway_ledger::PaymentId, wanted: impl Fn(&SettlementState) -> bool) {
-    for _ in 0..5_000 {
-        if books.lookup(id).await.unwrap().is_some_and(|record| wanted(&record.state)) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("never reached: {:?}", books.lookup(id).await);
 }

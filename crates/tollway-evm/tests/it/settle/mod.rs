@@ -3,5 +3,8 @@
 mod batches;
 mod chain_faults;
 mod claims;
+mod crash;
+mod hostile;
 mod proxy;
 pub(crate) mod rig;
+mod service;

@@ -9,14 +9,14 @@ use alloy_sol_types::{SolCall, sol};
 use futures_util::future::join_all;
 use serde_json::Map;
 use tempfile::TempDir;
-use tollway_core::clock::{Clock, SystemClock};
+use tollway_core::clock::SystemClock;
 use tollway_devnet::{Devnet, DevnetConfig, Mining, TestAccount, USDC};
 use tollway_evm::chain::rpc::{Rpc, RpcConfig};
 use tollway_evm::client::{LocalSigner, Signer};
 use tollway_evm::payload::Eip3009Authorization;
 use tollway_evm::settle::{Answer, Authorization, Order, SettleConfig, SettlePorts, Settler, Step};
 use tollway_evm::typed_data::TokenDomain;
-use tollway_ledger::{Hash, PaymentId, Settlements};
+use tollway_ledger::{Hash, PaymentId, SettlementState, Settlements};
 use tollway_protocol::{Amount, Network};
 use tollway_store::SqliteSettlements;
 use zeroize::Zeroizing;
@@ -26,13 +26,19 @@ sol! {
     function balanceOf(address account) returns (uint256);
 }
 
+mod whole {
+    alloy_sol_types::sol! {
+        function transferWithAuthorization(address from, address to, uint256 value, uint256 validAfter, uint256 validBefore, bytes32 nonce, bytes signature);
+    }
+}
+
 /// Test accounts that send transactions begin here.
 const SIGNERS: u32 = 5;
 
 pub(crate) struct Stage {
     pub(crate) chain: Devnet,
     pub(crate) books: Arc<SqliteSettlements>,
-    pub(crate) folder: TempDir,
+    folder: TempDir,
 }
 
 pub(crate) fn network() -> Network {
@@ -88,6 +94,11 @@ impl Stage {
         Self { chain, books, folder }
     }
 
+    /// Where the books are.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("settlements")
+    }
+
     pub(crate) fn ports(&self) -> SettlePorts {
         self.ports_by(rpc(&self.chain.url()))
     }
@@ -130,7 +141,8 @@ pub(crate) struct Payment {
 
 impl Default for Payment {
     fn default() -> Self {
-        let valid_before = SystemClock.now() + 3_600;
+        // The same whenever it is signed: one number is one payment.
+        let valid_before = 4_000_000_000;
         Self { from: payer(), asset: USDC, amount: 1_000, number: 0, valid_before, shareable: true }
     }
 }
@@ -161,6 +173,24 @@ impl Payment {
             s: signature.s().into(),
         };
         self.with_step(nonce, Step { to: self.asset, data: call.abi_encode().into(), gas: 160_000 })
+    }
+
+    /// The same from a wallet with code, which is given these bytes as its signature.
+    pub(crate) fn from_wallet(&self, wallet: Address, gas: u64) -> Order {
+        let nonce = keccak256(self.number.to_be_bytes());
+        let call = whole::transferWithAuthorizationCall {
+            from: wallet,
+            to: pay_to(),
+            value: U256::from(self.amount),
+            validAfter: U256::ZERO,
+            validBefore: U256::from(self.valid_before),
+            nonce,
+            signature: vec![1; 80].into(),
+        };
+        let order = self.with_step(nonce, Step { to: self.asset, data: call.abi_encode().into(), gas });
+        let asset = self.asset.to_checksum(None).parse().unwrap();
+        let id = PaymentId::derive(&network(), &asset, &wallet.to_checksum(None), &nonce);
+        Order { id, payer: wallet, ..order }
     }
 
     fn with_step(&self, nonce: B256, step: Step) -> Order {
@@ -210,4 +240,15 @@ pub(crate) async fn until(mut holds: impl FnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     panic!("it never came to hold");
+}
+
+/// Looks into the books until a payment is in such a state.
+pub(crate) async fn reaches(books: &dyn Settlements, id: &PaymentId, wanted: impl Fn(&SettlementState) -> bool) {
+    for _ in 0..5_000 {
+        if books.lookup(id).await.unwrap().is_some_and(|record| wanted(&record.state)) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("never reached: {:?}", books.lookup(id).await);
 }
