@@ -96,7 +96,7 @@ impl Verifier {
 
 /// Whether something has to be sent before the call can be tried out.
 fn sends_first(transfer: &Transfer) -> bool {
-    matches!(transfer, Transfer::Permit2(TransferPermit2 { approval: Some(Approval::Transaction(_)), .. }))
+    matches!(transfer.approval(), Some(Approval::Transaction(_)))
 }
 
 fn by_key(case: &Case<'_>, signature: &EoaSignature) -> Transfer {
@@ -109,25 +109,21 @@ fn by_code(case: &Case<'_>, signature: &Bytes) -> Transfer {
 
 fn transfer(case: &Case<'_>, for_token: TokenSignature, for_permit2: Bytes) -> Transfer {
     match &case.payload {
-        ExactPayload::Eip3009(payload) => {
-            Transfer::Eip3009(Transfer3009 { authorization: payload.authorization.clone(), signature: for_token })
-        }
-        ExactPayload::Permit2(payload) => Transfer::Permit2(TransferPermit2 {
+        ExactPayload::Eip3009(payload) => Transfer::Eip3009(Box::new(Transfer3009 {
+            authorization: payload.authorization.clone(),
+            signature: for_token,
+        })),
+        ExactPayload::Permit2(payload) => Transfer::Permit2(Box::new(TransferPermit2 {
             authorization: payload.authorization.clone(),
             signature: for_permit2,
             approval: case.approval.clone(),
-        }),
+        })),
     }
 }
 
 /// The gas bound for a payer with code, before there is a proof to ask it of.
 fn gas_with_wallet(transfer: &Transfer) -> u64 {
-    let base = match transfer {
-        Transfer::Eip3009(_) => gas::TRANSFER,
-        Transfer::Permit2(TransferPermit2 { approval: Some(Approval::Permit(_)), .. }) => gas::PERMIT2 + gas::APPROVAL,
-        Transfer::Permit2(_) => gas::PERMIT2,
-    };
-    base + gas::WALLET
+    transfer.own_gas() + gas::WALLET
 }
 
 /// The three outcomes inside Multicall3's answer.

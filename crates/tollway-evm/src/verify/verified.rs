@@ -70,9 +70,9 @@ pub enum Proof {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Transfer {
     /// The token itself.
-    Eip3009(Transfer3009),
+    Eip3009(Box<Transfer3009>),
     /// The exact proxy.
-    Permit2(TransferPermit2),
+    Permit2(Box<TransferPermit2>),
 }
 
 /// A call of the token.
@@ -139,8 +139,7 @@ impl Verified {
     /// transaction with others.
     #[must_use]
     pub fn is_plain(&self) -> bool {
-        let approval = matches!(&self.transfer, Transfer::Permit2(TransferPermit2 { approval: Some(_), .. }));
-        matches!(self.proof, Proof::Eoa(_)) && !approval
+        matches!(self.proof, Proof::Eoa(_)) && self.transfer.approval().is_none()
     }
 }
 
@@ -167,17 +166,30 @@ impl TokenSignature {
 }
 
 impl Transfer {
+    /// The approval of Permit2 that came along, if one did.
+    #[must_use]
+    pub fn approval(&self) -> Option<&Approval> {
+        match self {
+            Self::Eip3009(_) => None,
+            Self::Permit2(transfer) => transfer.approval.as_ref(),
+        }
+    }
+
     /// Gas bound of the call, given what proves the signature.
     #[must_use]
     pub fn gas(&self, proof: &Proof) -> u64 {
-        let base = match self {
-            Self::Eip3009(_) => gas::TRANSFER,
-            Self::Permit2(TransferPermit2 { approval: Some(Approval::Permit(_)), .. }) => gas::PERMIT2 + gas::APPROVAL,
-            Self::Permit2(_) => gas::PERMIT2,
-        };
         match proof {
-            Proof::Eoa(_) => base,
-            Proof::Contract(_) | Proof::Counterfactual(_) => base + gas::WALLET,
+            Proof::Eoa(_) => self.own_gas(),
+            Proof::Contract(_) | Proof::Counterfactual(_) => self.own_gas() + gas::WALLET,
+        }
+    }
+
+    /// Gas bound of the call for a payer without code.
+    pub(super) fn own_gas(&self) -> u64 {
+        match (self, self.approval()) {
+            (Self::Eip3009(_), _) => gas::TRANSFER,
+            (Self::Permit2(_), Some(Approval::Permit(_))) => gas::PERMIT2 + gas::APPROVAL,
+            (Self::Permit2(_), _) => gas::PERMIT2,
         }
     }
 

@@ -14,6 +14,7 @@ use crate::stage::{NOW, Stage, USDC, authorization, offer};
 
 const METHOD: Option<&str> = Some("permit2");
 type Change = fn(&mut Value);
+type Fault = fn(&mut State);
 
 #[tokio::test]
 async fn a_good_permit_is_verified_with_what_settling_takes() {
@@ -65,7 +66,7 @@ async fn faults_are_found_in_the_order_of_the_reference() {
 
 #[tokio::test]
 async fn a_failing_settlement_is_diagnosed_in_the_order_of_the_reference() {
-    let steps: [(fn(&mut State), &str); 4] = [
+    let steps: [(Fault, &str); 4] = [
         (|s| s.proxy = false, "permit2_proxy_not_deployed"),
         (|s| s.balance = U256::from(9_999), "permit2_insufficient_balance"),
         (|s| s.allowance = U256::from(9_999), "permit2_allowance_required"),

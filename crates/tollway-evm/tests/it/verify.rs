@@ -31,6 +31,7 @@ async fn a_good_payment_is_verified_with_what_settling_takes() {
 }
 
 type Change = fn(&mut Value);
+type Fault = fn(&mut State);
 
 /// Faults in the order in which they are found, each with its reason.
 fn faults() -> Vec<(&'static str, Change)> {
@@ -155,7 +156,7 @@ async fn threat_10_no_changed_character_of_a_payment_is_believed() {
 async fn a_failing_settlement_is_diagnosed_in_the_order_of_the_reference() {
     let stage = Stage::new();
     let request = stage.request(None).await;
-    let steps: [(fn(&mut State), &str); 6] = [
+    let steps: [(Fault, &str); 6] = [
         (|s| s.used = None, "invalid_exact_evm_eip3009_not_supported"),
         (|s| s.used = Some(true), "invalid_exact_evm_nonce_already_used"),
         (|s| s.name = "Other", "invalid_exact_evm_token_name_mismatch"),
