@@ -72,6 +72,11 @@ impl RuleSet {
         &self.rules
     }
 
+    /// Whether any rule speaks of AI crawlers as such: only then is it worth to know who is one.
+    pub fn speak_of_bots(&self) -> bool {
+        self.rules.iter().any(|rule| rule.audience == Audience::Bots)
+    }
+
     /// Whether any rule prices or blocks this path for anyone: such a resource must not be kept
     /// by a shared cache.
     pub fn guards(&self, path: &str) -> bool {

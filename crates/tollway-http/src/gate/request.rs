@@ -2,7 +2,7 @@
 
 use http::request::Parts;
 use http::{HeaderMap, Method, header as names};
-use tollway_core::rules::{Readings, Requester, is_ai_crawler};
+use tollway_core::rules::{Readings, Requester, RuleSet, is_ai_crawler};
 use tollway_protocol::{Reason, Refusal, header};
 
 use crate::message::RequestView;
@@ -24,7 +24,7 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// Reads the request line and the host.
-    pub(crate) fn read(parts: &Parts, sites: &[Site]) -> Result<Self, Refusal> {
+    pub(crate) fn read(parts: &Parts, sites: &[Site], rules: &RuleSet) -> Result<Self, Refusal> {
         if parts.method == Method::TRACE || parts.method == Method::CONNECT {
             return Err(Refusal::new(Reason::MethodNotAllowed, "this method is never served"));
         }
@@ -35,7 +35,7 @@ impl Asked {
         let path_and_query =
             if path_and_query.starts_with('/') { path_and_query.to_owned() } else { format!("/{path_and_query}") };
         let url = site.url(&path_and_query);
-        Ok(Self { site, path, path_and_query, url, who: requester(&parts.headers) })
+        Ok(Self { site, path, path_and_query, url, who: asker(&parts.headers, rules) })
     }
 
     /// The request as the signature base sees it.
@@ -50,14 +50,19 @@ impl Asked {
     }
 }
 
+/// Who asks, as far as these rules care: whose `User-Agent` is a crawler's is looked up only for a rule that asks it.
+pub(crate) fn asker(headers: &HeaderMap, rules: &RuleSet) -> Requester {
+    if rules.speak_of_bots() { requester(headers) } else { Requester { signed: is_signed(headers), bot: false } }
+}
+
+fn is_signed(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::SIGNATURE_AGENT) || header::PAYMENTS.iter().any(|field| headers.contains_key(*field))
+}
+
 /// Who asks, as far as fields tell.
 pub fn requester(headers: &HeaderMap) -> Requester {
-    let pays = header::PAYMENTS.iter().any(|field| headers.contains_key(*field));
     let user_agent = headers.get(names::USER_AGENT).and_then(|value| value.to_str().ok());
-    Requester {
-        signed: pays || headers.contains_key(header::SIGNATURE_AGENT),
-        bot: user_agent.is_some_and(is_ai_crawler),
-    }
+    Requester { signed: is_signed(headers), bot: user_agent.is_some_and(is_ai_crawler) }
 }
 
 /// The method that a browser asks about before a cross-origin request, if that is what it asks.

@@ -52,6 +52,9 @@ impl Service<Request<Body>> for Gate {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if let Some(demand) = self.demand_at_once(&request) {
+            return Box::pin(std::future::ready(Ok(demand)));
+        }
         let gate = self.clone();
         Box::pin(async move { Ok(gate.answer(request).await) })
     }
@@ -75,7 +78,7 @@ impl Gate {
 
     /// Which rule decides; what no rule speaks of passes untouched.
     async fn route(self, parts: Parts, body: Body, dress: Dress) -> Result<Response<Body>, Refusal> {
-        let asked = Arc::new(Asked::read(&parts, &self.shared.sites)?);
+        let asked = Arc::new(Asked::read(&parts, &self.shared.sites, self.shared.seller.rules())?);
         if wellknown::concerns(&asked.path)? {
             return wellknown::answer(&self.shared, &asked, &parts).await;
         }
@@ -248,7 +251,7 @@ struct Sold<'a> {
     content_digest: Option<String>,
 }
 
-fn unpaid() -> Refusal {
+pub(super) fn unpaid() -> Refusal {
     Refusal::new(Reason::PaymentRequired, "this resource has a price")
 }
 
