@@ -52,7 +52,16 @@ impl Asked {
 
 /// Who asks, as far as these rules care: whose `User-Agent` is a crawler's is looked up only for a rule that asks it.
 pub(crate) fn asker(headers: &HeaderMap, rules: &RuleSet) -> Requester {
-    if rules.speak_of_bots() { requester(headers) } else { Requester { signed: is_signed(headers), bot: false } }
+    Requester { signed: is_signed(headers), ..nobody(headers, rules) }
+}
+
+/// The same for a request that neither pays nor names an agent.
+pub(crate) fn nobody(headers: &HeaderMap, rules: &RuleSet) -> Requester {
+    Requester { signed: false, bot: rules.speak_of_bots() && is_bot(headers) }
+}
+
+fn is_bot(headers: &HeaderMap) -> bool {
+    headers.get(names::USER_AGENT).and_then(|value| value.to_str().ok()).is_some_and(is_ai_crawler)
 }
 
 fn is_signed(headers: &HeaderMap) -> bool {
@@ -61,8 +70,7 @@ fn is_signed(headers: &HeaderMap) -> bool {
 
 /// Who asks, as far as fields tell.
 pub fn requester(headers: &HeaderMap) -> Requester {
-    let user_agent = headers.get(names::USER_AGENT).and_then(|value| value.to_str().ok());
-    Requester { signed: is_signed(headers), bot: user_agent.is_some_and(is_ai_crawler) }
+    Requester { signed: is_signed(headers), bot: is_bot(headers) }
 }
 
 /// The method that a browser asks about before a cross-origin request, if that is what it asks.

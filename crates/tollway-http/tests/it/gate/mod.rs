@@ -16,4 +16,5 @@ mod registration;
 mod replays;
 mod sloppy;
 mod smuggling;
+mod spellings;
 mod unavailable;
