@@ -89,6 +89,11 @@ pub const TABLE: &[Row] = &[
         ],
         ..NOTHING
     },
+    Row {
+        name: "tollway-fuzz",
+        may_use: &["tollway-core", "tollway-http", "tollway-ledger", "tollway-protocol", "tollway-signatures"],
+        ..NOTHING
+    },
     Row { name: "xtask", ..NOTHING },
 ];
 

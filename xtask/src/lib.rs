@@ -17,6 +17,7 @@
 
 pub mod bench;
 pub mod edges;
+pub mod fuzz;
 pub mod test;
 pub mod tidy;
 
