@@ -26,7 +26,7 @@ use tollway_signatures::{
 };
 
 /// Whether an input was accepted, or what it means differently when written back.
-type Told = Result<bool, String>;
+pub(crate) type Told = Result<bool, String>;
 
 /// One thing that is fed.
 pub(crate) struct Target {
