@@ -55,13 +55,13 @@ fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     for target in TARGETS.iter().filter(|target| target.name.contains(&arguments.only)) {
         if arguments.list {
-            say(&format!("{:<18} {}", target.name, target.covers.join(", ")))?;
+            say(&format!("{:<16} {}", target.name, target.covers.join(", ")))?;
             continue;
         }
         let end = Instant::now() + Duration::from_secs_f64(arguments.seconds);
         match feed(target, arguments.seed, || Instant::now() < end) {
             Ok(Run { inputs, accepted, slowest }) => {
-                say(&format!("{:<18} {inputs:>10} inputs, {accepted:>9} accepted, slowest {slowest:?}", target.name))?;
+                say(&format!("{:<16} {inputs:>10} inputs, {accepted:>9} accepted, slowest {slowest:?}", target.name))?;
             }
             Err(problem) => {
                 say(&format!("{}, seed {}: {problem}", target.name, arguments.seed))?;

@@ -61,7 +61,7 @@ pub(crate) const TARGETS: &[Target] = &[
     target!("reason", ["protocol/reason.rs: Reason"], ["payment_required", "offer_expired"], spelt_by(Reason::code)),
     target!("dress", ["protocol/dress.rs: Dress"], ["x402", "handshake", "crawl"], answered::<Dress>),
     target!(
-        "crawler-error",
+        "error-word",
         ["protocol/crawl.rs: CrawlerError"],
         ["PriceTooLow", "InvalidCrawlerExactPrice"],
         answered_or_not::<CrawlerError>
@@ -73,30 +73,22 @@ pub(crate) const TARGETS: &[Target] = &[
         price
     ),
     target!(
-        "crawler-price",
+        "price-word",
         ["protocol/crawl.rs: decode_price", "protocol/crawl.rs: decode"],
         ["USD 0.01"],
         crawler_price
     ),
-    target!(
-        "payment-required",
-        ["protocol/required.rs: decode", "protocol/codec.rs: decode_header"],
-        [demand()],
-        |input| { header_read_back(input, PaymentRequired::decode, |demand| Ok(demand.encode())) }
-    ),
-    target!(
-        "payment-signature",
-        ["protocol/payload.rs: decode", "protocol/payload.rs: from_map"],
-        [commitment()],
-        |input| {
-            let payload = |map: &Map<String, Value>| drop(DeferredPayload::from_map(map));
-            header_read_back(input, PaymentPayload::decode, |payment| {
-                payload(&payment.payload);
-                Ok(payment.encode())
-            })
-        }
-    ),
-    target!("payment-response", ["protocol/response.rs: decode"], [receipt()], |input| {
+    target!("demand", ["protocol/required.rs: decode", "protocol/codec.rs: decode_header"], [demand()], |input| {
+        header_read_back(input, PaymentRequired::decode, |demand| Ok(demand.encode()))
+    }),
+    target!("commitment", ["protocol/payload.rs: decode", "protocol/payload.rs: from_map"], [commitment()], |input| {
+        let payload = |map: &Map<String, Value>| drop(DeferredPayload::from_map(map));
+        header_read_back(input, PaymentPayload::decode, |payment| {
+            payload(&payment.payload);
+            Ok(payment.encode())
+        })
+    }),
+    target!("receipt", ["protocol/response.rs: decode"], [receipt()], |input| {
         let Ok(text) = std::str::from_utf8(input) else { return Ok(false) };
         drop(FacilitatorRequest::decode(input));
         header_read_back(text.as_bytes(), SettleResponse::decode, |receipt| Ok(receipt.encode()))

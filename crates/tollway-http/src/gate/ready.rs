@@ -13,13 +13,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::BodyExt as _;
 use parking_lot::RwLock;
 use tollway_core::offer::OfferId;
-use tollway_core::rules::{Readings, Ruling};
+use tollway_core::rules::{Readings, Rule, Ruling};
 use tollway_protocol::{Dress, Reason, header, limits};
 
 use super::counters::Outcome;
 use super::demand::{Refused, Terms};
 use super::page;
-use super::request::nobody;
+use super::request::{asker, is_signed};
 use super::service::{Gate, unpaid};
 use crate::body::{Body, full};
 use crate::site::{self, Site};
@@ -64,49 +64,53 @@ struct Spliced {
     length: usize,
 }
 
+/// What can be told of a request without waiting for anything.
+pub(super) enum AtOnce {
+    /// It pays nothing, and this is its demand.
+    Demand(Response<Body>),
+    /// It is free; whether a rule prices the same for others.
+    Free(bool),
+}
+
 impl Gate {
-    /// The 402 of a request that pays nothing, says nothing of itself and is asked by a program. `None` for every
-    /// other request, however it will be answered: those take the whole road.
-    pub(super) fn demand_at_once(&self, request: &Request<Body>) -> Option<Response<Body>> {
-        let headers = request.headers();
-        if request.method() != Method::GET || says_more(headers) || page::is_wanted(headers) {
+    /// How a request is answered that takes none of the steps of a sale. `None` for every other request, however it will
+    /// be answered: those take the whole road.
+    pub(super) fn at_once(&self, request: &Request<Body>) -> Option<AtOnce> {
+        let (shared, method, headers) = (&self.shared, request.method(), request.headers());
+        if matches!(*method, Method::TRACE | Method::CONNECT | Method::OPTIONS) {
             return None;
         }
-        let shared = &self.shared;
         let site = site::pick(&shared.sites, request.uri(), headers).ok()?;
         let path = Readings::of(request.uri().path()).ok()?;
         if wellknown::concerns(&path) != Ok(false) {
             return None;
         }
         let rules = shared.seller.rules();
-        let Ok(Ruling::Charge(rule)) = rules.decide(&path, Method::GET.as_str(), nobody(headers, rules)) else {
-            return None;
-        };
+        match rules.decide(&path, method.as_str(), asker(headers, rules)).ok()? {
+            Ruling::Pass | Ruling::Allow => Some(AtOnce::Free(rules.guards(path.plain()))),
+            Ruling::Charge(rule) if *method == Method::GET && !is_signed(headers) && !page::is_wanted(headers) => {
+                let target = request.uri().path_and_query()?.as_str();
+                let answer = self.demand_of(&rule)?.answer(site, target)?;
+                shared.counters.count(Some(&rule.id), Outcome::Refused(Reason::PaymentRequired));
+                Some(AtOnce::Demand(answer))
+            }
+            Ruling::Charge(_) | Ruling::Block(_) => None,
+        }
+    }
+
+    /// The demand of a rule's offer of today: what is answered to a request that pays nothing, says nothing of itself
+    /// and is a program's.
+    fn demand_of(&self, rule: &Rule) -> Option<Arc<Demand>> {
+        let seller = &self.shared.seller;
         let charge = rule.charge_terms()?;
-        let offer = shared.seller.offer(&rule.id, shared.seller.now())?;
-        let demand = shared.demands.of(offer.id(), || {
-            let terms = Terms {
-                seller: &shared.seller,
-                offer: &offer,
-                charge,
-                url: MARK,
-                person: false,
-                signed_fields: &[header::PAYMENT_SIGNATURE],
-            };
+        let offer = seller.offer(&rule.id, seller.now())?;
+        self.shared.demands.of(offer.id(), || {
+            let signed_fields = &[header::PAYMENT_SIGNATURE];
+            let terms = Terms { seller, offer: &offer, charge, url: MARK, person: false, signed_fields };
             let refused = Refused { refusal: unpaid(), dress: Dress::X402, terms: Some(terms) };
             Demand::around(refused.into_response())
-        })?;
-        let target =
-            request.uri().path_and_query().map(http::uri::PathAndQuery::as_str).filter(|t| t.starts_with('/'))?;
-        let answer = demand.answer(site, target)?;
-        shared.counters.count(Some(&rule.id), Outcome::Refused(Reason::PaymentRequired));
-        Some(answer)
+        })
     }
-}
-
-/// Whether a request pays, or names who asks: told by the names of its few fields, which is quicker than to look for each.
-fn says_more(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| name == header::SIGNATURE_AGENT || header::PAYMENTS.contains(&name.as_str()))
 }
 
 impl Demands {
@@ -148,6 +152,9 @@ impl Demand {
 
     /// The demand for one target; `None` where its header would be too long and has to say less.
     fn answer(&self, site: &Site, target: &str) -> Option<Response<Body>> {
+        if !target.starts_with('/') {
+            return None;
+        }
         let target = escaped(target);
         let url = [site.scheme(), "://", site.authority(), &target];
         let mut headers = self.headers.clone();

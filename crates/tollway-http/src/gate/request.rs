@@ -52,20 +52,16 @@ impl Asked {
 
 /// Who asks, as far as these rules care: whose `User-Agent` is a crawler's is looked up only for a rule that asks it.
 pub(crate) fn asker(headers: &HeaderMap, rules: &RuleSet) -> Requester {
-    Requester { signed: is_signed(headers), ..nobody(headers, rules) }
-}
-
-/// The same for a request that neither pays nor names an agent.
-pub(crate) fn nobody(headers: &HeaderMap, rules: &RuleSet) -> Requester {
-    Requester { signed: false, bot: rules.speak_of_bots() && is_bot(headers) }
+    Requester { signed: is_signed(headers), bot: rules.speak_of_bots() && is_bot(headers) }
 }
 
 fn is_bot(headers: &HeaderMap) -> bool {
     headers.get(names::USER_AGENT).and_then(|value| value.to_str().ok()).is_some_and(is_ai_crawler)
 }
 
-fn is_signed(headers: &HeaderMap) -> bool {
-    headers.contains_key(header::SIGNATURE_AGENT) || header::PAYMENTS.iter().any(|field| headers.contains_key(*field))
+pub(crate) fn is_signed(headers: &HeaderMap) -> bool {
+    // Told by the names of its few fields, which is quicker than to look for each.
+    headers.keys().any(|name| name == header::SIGNATURE_AGENT || header::PAYMENTS.contains(&name.as_str()))
 }
 
 /// Who asks, as far as fields tell.

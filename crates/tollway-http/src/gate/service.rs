@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::FutureExt as _;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, VARY,
 };
@@ -22,6 +23,7 @@ use super::counters::Outcome;
 use super::demand::{Refused, Terms, VARY_ON};
 use super::layer::Shared;
 use super::page;
+use super::ready::AtOnce;
 use super::request::{Asked, drop_replacements, has_body, preflighted};
 use crate::body::{Body, empty, full};
 use crate::dress::{self, Presented};
@@ -52,8 +54,10 @@ impl Service<Request<Body>> for Gate {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        if let Some(demand) = self.demand_at_once(&request) {
-            return Box::pin(std::future::ready(Ok(demand)));
+        match self.at_once(&request) {
+            Some(AtOnce::Demand(demand)) => return Box::pin(std::future::ready(Ok(demand))),
+            Some(AtOnce::Free(guarded)) => return Box::pin(self.clone().free(request, guarded).map(Ok)),
+            None => {}
         }
         let gate = self.clone();
         Box::pin(async move { Ok(gate.answer(request).await) })
@@ -101,9 +105,13 @@ impl Gate {
 
     /// A free request. Where a rule prices the same resource for others, no shared cache may keep it.
     async fn pass(self, asked: &Asked, parts: Parts, body: Body) -> Response<Body> {
-        self.shared.counters.count(None, Outcome::Passed);
         let guarded = self.shared.seller.rules().guards(asked.path.plain());
-        let mut response = self.forward(Request::from_parts(parts, body), guarded).await;
+        self.free(Request::from_parts(parts, body), guarded).await
+    }
+
+    async fn free(self, request: Request<Body>, guarded: bool) -> Response<Body> {
+        self.shared.counters.count(None, Outcome::Passed);
+        let mut response = self.forward(request, guarded).await;
         if guarded {
             keep_private(response.headers_mut());
         }
