@@ -103,6 +103,11 @@ pub const TABLE: &[Row] = &[
         ..NOTHING
     },
     Row {
+        name: "tollway-fuzz",
+        may_use: &["tollway-core", "tollway-http", "tollway-ledger", "tollway-protocol", "tollway-signatures"],
+        ..NOTHING
+    },
+    Row {
         name: "tollway-interop",
         may_use: &["tollway-signatures"],
         must_not_reach: &["hyper", "reqwest", "rusqlite", "tokio"],

@@ -18,6 +18,7 @@
 pub mod bench;
 pub mod contracts;
 pub mod edges;
+pub mod fuzz;
 pub mod test;
 pub mod tidy;
 

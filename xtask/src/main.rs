@@ -27,6 +27,13 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Feed every decoder of the libraries mutated input; the same seed gives the same inputs.
+    #[command(disable_help_flag = true)]
+    Fuzz {
+        /// Passed on: --seconds (of each target), --only, --seed, --list, --help.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run everything a change must pass: format, lints, tests, documentation, interop.
     Test {
         /// Only the steps that need Rust alone; says which steps it leaves out.
@@ -45,6 +52,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().chore {
         Chore::Bench { arguments } => xtask::bench::run(&arguments),
         Chore::Contracts { check } => xtask::contracts::run(check),
+        Chore::Fuzz { arguments } => xtask::fuzz::run(&arguments),
         Chore::Test { core } => xtask::test::run(core),
         Chore::Tidy { long } => xtask::tidy::run(long),
     }

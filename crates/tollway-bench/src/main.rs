@@ -11,16 +11,19 @@ mod child;
 mod cpu;
 mod crypto;
 mod figure;
+mod hold;
 mod load;
 mod machine;
 mod measure;
 mod orders;
 mod plot;
+mod relay;
 mod rounds;
 mod stage;
 mod table;
 mod wire;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -68,6 +71,25 @@ enum Part {
         /// Folder for the site and the books.
         dir: PathBuf,
     },
+    /// Serve two bodies from memory, as what stands behind proxies.
+    #[command(hide = true)]
+    Upstream,
+    /// Serve a gate in front of that, with one worker.
+    #[command(hide = true)]
+    Relay {
+        /// Folder for the books.
+        dir: PathBuf,
+        /// Where it forwards to.
+        upstream: SocketAddr,
+    },
+    /// Hold hostile connections.
+    #[command(hide = true)]
+    Hold {
+        /// Where to.
+        address: SocketAddr,
+        /// How many.
+        connections: usize,
+    },
     /// Send requests, signed beforehand, and report what came back.
     #[command(hide = true)]
     Load(LoadArgs),
@@ -81,6 +103,9 @@ fn main() -> anyhow::Result<ExitCode> {
     let Arguments { plan, part } = Arguments::parse();
     match part {
         Some(Part::Serve { dir }) => stage::serve(&dir)?,
+        Some(Part::Upstream) => relay::upstream()?,
+        Some(Part::Relay { dir, upstream }) => relay::gateway(&dir, upstream)?,
+        Some(Part::Hold { address, connections }) => hold::run(address, connections)?,
         Some(Part::Load(args)) => load::run(&args)?,
         None => run(&plan)?,
     }

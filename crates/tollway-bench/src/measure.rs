@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::figure::{Figure, Spread};
 use crate::machine::{Machine, busy};
-use crate::rounds::{AT, Bench, CONNECTIONS, Round, Run};
+use crate::rounds::{AT, Bench, CONNECTIONS, HOSTILE, Round, Run};
 
 /// Place of [`AT`] in [`CONNECTIONS`].
 const MAIN: usize = 2;
@@ -50,7 +50,10 @@ pub(crate) fn run(plan: &Plan) -> anyhow::Result<Report> {
         eprintln!("round {number} of {}", plan.rounds);
         rounds.push(bench.round()?);
     }
-    let figures = vec![paid(&rounds), demand(&rounds), free(&rounds), verify(&rounds), books(&rounds)];
+    let mut figures = vec![paid(&rounds), demand(&rounds), free(&rounds), verify(&rounds), books(&rounds)];
+    figures.extend(proxied("proxy_4_kib", &rounds, |round| round.small));
+    figures.extend(proxied("proxy_1_mib", &rounds, |round| round.large));
+    figures.push(pestered(&rounds));
     Ok(Report {
         figures,
         curves: vec![curve("paid", &rounds, |round| round.paid), curve("free", &rounds, |round| round.free)],
@@ -105,7 +108,7 @@ fn paid(rounds: &[Round]) -> Figure {
         ("postings_per_fsync", group),
         ("server_cores", cores),
     ];
-    Figure::new("paid_deferred", &ratios, 2.0, &numbers).with_note(note)
+    Figure::new("paid_deferred", &ratios, 1.7, &numbers).with_note(note)
 }
 
 /// The gate's demand over the same bytes from a server that knows nothing.
@@ -147,6 +150,46 @@ fn free(rounds: &[Round]) -> Figure {
         ("reference_requests_per_second", folder_rate),
     ];
     Figure::new("free_path", &ratios, 1.25, &numbers).with_note(note)
+}
+
+/// An answer that is passed on through the gate, over the same through nginx: one worker each.
+fn proxied(name: &'static str, rounds: &[Round], runs: fn(&Round) -> (Run, Option<Run>)) -> Option<Figure> {
+    let pairs: Vec<(Run, Run)> = rounds.iter().filter_map(|round| Some((runs(round).0, runs(round).1?))).collect();
+    if pairs.is_empty() {
+        return None;
+    }
+    let of = |value: fn(&Run) -> f64| {
+        let side = |pick: fn(&(Run, Run)) -> Run| Spread::of(pairs.iter().map(|pair| value(&pick(pair)))).median;
+        (side(|pair| pair.0), side(|pair| pair.1))
+    };
+    let ((cpu, nginx), (rate, nginx_rate)) = (of(|run| run.cpu), of(|run| run.rate));
+    let note = format!(
+        "{cpu:.1} us of CPU an answer through the gate over {nginx:.1} us through nginx; {rate:.0} a second over \
+         {nginx_rate:.0}, upstream and client on the same machine"
+    );
+    let numbers = [
+        ("cpu_us", cpu),
+        ("reference_us", nginx),
+        ("requests_per_second", rate),
+        ("reference_requests_per_second", nginx_rate),
+    ];
+    let ratios = Spread::of(pairs.iter().map(|(ours, theirs)| ours.cpu / theirs.cpu));
+    Some(Figure::new(name, &ratios, rounded_up(1.0 / 0.9), &numbers).with_note(note))
+}
+
+/// How much longer the slowest of a hundred free answers take while hostile clients hold connections.
+fn pestered(rounds: &[Round]) -> Figure {
+    let ratios = spread(rounds, |round| round.pestered.p99 / round.free[MAIN].p99);
+    let (before, during) = (median(rounds, |round| round.free[MAIN].p99), median(rounds, |round| round.pestered.p99));
+    let (rate, calm) = (median(rounds, |round| round.pestered.rate), median(rounds, |round| round.free[MAIN].rate));
+    let note = format!(
+        "p99 of the free page {:.1} ms with {HOSTILE} idle and slow connections beside, {:.1} ms without; {rate:.0} a \
+         second over {calm:.0}",
+        during / 1e3,
+        before / 1e3,
+    );
+    let numbers = [("p99_us", during), ("reference_p99_us", before)];
+    Figure::new("hostile_p99", &ratios, 2.0, &numbers).with_note(note)
 }
 
 /// The whole check of a signature over the arithmetic in it.

@@ -123,7 +123,7 @@ async fn open_account(books: &SqliteBooks, agent: SocketAddr) -> anyhow::Result<
     Ok(books.agent_put(terms, SystemClock.now()).await?)
 }
 
-fn seller(origin: &str, books: Arc<SqliteBooks>) -> anyhow::Result<Seller> {
+pub(crate) fn seller(origin: &str, books: Arc<SqliteBooks>) -> anyhow::Result<Seller> {
     let key = Arc::new(seller_key());
     let rules = rules()?;
     let today = RulesVersion::of(&rules, SystemClock.now());
@@ -173,7 +173,7 @@ async fn listen() -> anyhow::Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", 0)).await.context("no port on this machine")
 }
 
-fn start(listener: TcpListener, endpoint: Arc<dyn Endpoint>) {
+pub(crate) fn start(listener: TcpListener, endpoint: Arc<dyn Endpoint>) {
     tokio::spawn(serve_http(listener, endpoint, ServerOptions::default(), std::future::pending()));
 }
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Most bytes of one answer's head and body.
-const ANSWER_MAX: usize = 1 << 20;
+const ANSWER_MAX: usize = 2 << 20;
 
 /// A keep-alive connection.
 pub(crate) struct Connection {
@@ -52,7 +52,7 @@ impl Connection {
     }
 
     async fn read(&mut self) -> anyhow::Result<()> {
-        ensure!(self.buffer.len() < ANSWER_MAX, "an answer is longer than 1 MiB");
+        ensure!(self.buffer.len() < ANSWER_MAX, "an answer is longer than 2 MiB");
         if self.stream.read_buf(&mut self.buffer).await? == 0 {
             bail!("the server closed the connection in the middle of an answer");
         }

@@ -14,7 +14,13 @@ pub const MAX_DIGEST_FIELD: usize = 1024;
 /// The field's value for `body`.
 #[must_use]
 pub fn make(body: &[u8]) -> String {
-    format!("sha-256=:{}:", BASE64_STANDARD.encode(Sha256::digest(body)))
+    of_sha256(&Sha256::digest(body).into())
+}
+
+/// The field's value for a body that has this SHA-256.
+#[must_use]
+pub fn of_sha256(hash: &[u8; 32]) -> String {
+    format!("sha-256=:{}:", BASE64_STANDARD.encode(hash))
 }
 
 /// Recomputes every digest in `header` that has a known algorithm; there has to be one.

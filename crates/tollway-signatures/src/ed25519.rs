@@ -4,7 +4,8 @@
 use std::fmt;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
+use ring::signature::{self, UnparsedPublicKey};
 use serde::Deserialize;
 use tollway_protocol::{Reason, Refusal};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -171,13 +172,99 @@ impl Verifier for PublicKey {
 
     fn verify(&self, base: &[u8], signature: &[u8]) -> Result<(), Refusal> {
         let invalid = || Refusal::new(Reason::SignatureInvalid, "the signature does not fit message and key");
-        let signature = Signature::from_slice(signature).map_err(|_| invalid())?;
-        self.verifying.verify_strict(base, &signature).map_err(|_| invalid())
+        if has_small_order(signature) {
+            return Err(invalid());
+        }
+        // The quicker of the two implementations. It refuses an `S` that is not below the group order, and compares
+        // the bytes of `R` with the canonical encoding of what `R` has to be: the equation without the cofactor.
+        let key = UnparsedPublicKey::new(&signature::ED25519, self.verifying.as_bytes());
+        key.verify(base, signature).map_err(|_| invalid())
     }
+}
+
+/// Whether the first half of a signature, `R`, is one of the eight points of small order, canonically encoded. Other
+/// encodings of them fit no equation.
+fn has_small_order(signature: &[u8]) -> bool {
+    let Some((r, _)) = signature.split_first_chunk::<32>() else { return true };
+    let mut positive = *r;
+    positive[31] &= 0x7f;
+    SMALL_ORDER.contains(&positive)
+}
+
+/// The `y` of the points of small order; both signs of their `x` are refused (RFC 8032, section 5.1; orders 1, 2, 4, 8, 8).
+const SMALL_ORDER: [[u8; 32]; 5] = [
+    one(1),
+    [
+        0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+    ],
+    one(0),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+        0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+        0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+    ],
+];
+
+const fn one(first: u8) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[0] = first;
+    bytes
 }
 
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({})", self.thumbprint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ed25519_dalek::Signature;
+
+    use super::*;
+
+    /// What the other implementation says, strictly.
+    fn elsewhere(key: &PublicKey, base: &[u8], signature: &[u8]) -> bool {
+        Signature::from_slice(signature).is_ok_and(|signature| key.verifying.verify_strict(base, &signature).is_ok())
+    }
+
+    #[test]
+    fn threat_64_both_implementations_agree_on_every_flipped_bit() {
+        for seed in [4] {
+            let key = PrivateKey::from_seed([seed; 32]);
+            let (public, base) = (key.public(), [seed; 77]);
+            let signature = key.sign(&base);
+            assert!(public.verify(&base, &signature).is_ok() && elsewhere(&public, &base, &signature));
+            for bit in 0..512 {
+                let mut other = signature;
+                other[bit / 8] ^= 1 << (bit % 8);
+                assert!(public.verify(&base, &other).is_err() && !elsewhere(&public, &base, &other), "bit {bit}");
+            }
+            for length in 0..64 {
+                assert!(public.verify(&base, &signature[..length]).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn threat_64_an_r_of_small_order_is_refused_whatever_its_sign() {
+        let public = PrivateKey::from_seed([1; 32]).public();
+        for y in SMALL_ORDER {
+            for sign in [0, 0x80] {
+                let mut signature = [0; 64];
+                signature[..32].copy_from_slice(&y);
+                signature[31] |= sign;
+                assert!(has_small_order(&signature));
+                assert!(public.verify(b"base", &signature).is_err());
+                // Each is a point that keys may not be either.
+                let bytes = signature[..32].try_into().unwrap();
+                assert_eq!(PublicKey::from_bytes(&bytes).unwrap_err().reason, Reason::WeakKey);
+            }
+        }
+        assert!(!has_small_order(&PrivateKey::from_seed([1; 32]).sign(b"base")));
     }
 }

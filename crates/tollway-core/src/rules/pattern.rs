@@ -2,6 +2,7 @@
 //! included. A pattern always describes the whole path: `/articles/*` is everything below
 //! `/articles/`, `*.pdf` is every path that ends so, `/feed` is that one path.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -54,8 +55,12 @@ impl Pattern {
 
 /// A path without letter case, whether an upstream folds to upper or to lower: some letters outside
 /// ASCII meet ASCII ones on one of the two ways only.
-pub fn fold_case(path: &str) -> String {
-    if path.is_ascii() { path.to_ascii_lowercase() } else { path.to_lowercase().to_uppercase().to_lowercase() }
+pub fn fold_case(path: &str) -> Cow<'_, str> {
+    match path {
+        _ if path.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) => Cow::Borrowed(path),
+        _ if path.is_ascii() => Cow::Owned(path.to_ascii_lowercase()),
+        _ => Cow::Owned(path.to_lowercase().to_uppercase().to_lowercase()),
+    }
 }
 
 /// Greedy match with one point of return: linear for one star, never exponential.
@@ -96,7 +101,7 @@ impl FromStr for Pattern {
         if text.chars().any(|c| matches!(c, '%' | '?' | '#' | '\\') || c.is_control()) {
             return Err(ParsePatternError::Encoded);
         }
-        Ok(Self { text: text.to_owned(), folded: fold_case(text) })
+        Ok(Self { text: text.to_owned(), folded: fold_case(text).into_owned() })
     }
 }
 

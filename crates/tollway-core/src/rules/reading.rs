@@ -29,14 +29,15 @@ impl Readings {
         if raw.len() > PATH_MAX {
             return Err(malformed("the path is longer than 8 KiB"));
         }
-        let plain = decode(raw)?;
         let mut others = Vec::new();
         if is_plain(raw) {
+            let plain = raw.to_owned();
             if plain.len() > 1 && plain.ends_with('/') {
                 push(&mut others, &plain, plain.trim_end_matches('/').to_owned());
             }
             return Ok(Self { plain, others });
         }
+        let plain = decode(raw)?;
         let mut decoded = plain.clone();
         // Three more decodings cover every chain of proxies that was ever reported.
         for _ in 0..3 {

@@ -7,6 +7,7 @@ use tollway_core::seller::Seller;
 
 use super::answers::Answers;
 use super::counters::Counters;
+use super::ready::Demands;
 use super::service::Gate;
 use crate::endpoint::Endpoint;
 use crate::site::Site;
@@ -52,13 +53,15 @@ pub(crate) struct Shared {
     pub(crate) options: GateOptions,
     pub(crate) answers: Answers,
     pub(crate) counters: Counters,
+    pub(crate) demands: Demands,
 }
 
 impl GateLayer {
     /// A gate of this seller for these sites.
     pub fn new(seller: Seller, sites: Vec<Site>, options: GateOptions) -> Self {
         let counters = Counters::new(seller.rules());
-        let shared = Shared { seller, sites, options, answers: Answers::default(), counters };
+        let shared =
+            Shared { seller, sites, options, answers: Answers::default(), counters, demands: Demands::default() };
         Self { shared: Arc::new(shared) }
     }
 }

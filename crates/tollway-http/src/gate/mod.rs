@@ -1,7 +1,7 @@
 //! The gate: a tower layer in front of a resource. It asks the seller's engine what a request
 //! costs, who promises to pay, and whether it may be served; it serves nothing priced unpaid.
 //!
-//! One file a step: `service` walks the road, `demand` writes refusals, `sell` serves and settles,
+//! One file a step: `service` walks the road, `demand` writes refusals, `ready` keeps those that differ in their URL only, `sell` serves and settles,
 //! `replay` answers what was sold before, `receipt` signs, `delivered` watches streamed bodies, `context` tells the
 //! upstream who paid, `page` shows a 402 to people, `proof` finds out
 //! who asks where a rule wants to know.
@@ -15,6 +15,7 @@ mod expiring;
 mod layer;
 mod page;
 mod proof;
+mod ready;
 mod receipt;
 mod replay;
 mod request;

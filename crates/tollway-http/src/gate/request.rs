@@ -53,14 +53,18 @@ impl Asked {
     }
 }
 
+fn is_bot(headers: &HeaderMap) -> bool {
+    headers.get(names::USER_AGENT).and_then(|value| value.to_str().ok()).is_some_and(is_ai_crawler)
+}
+
+pub(crate) fn is_signed(headers: &HeaderMap) -> bool {
+    // Told by the names of its few fields, which is quicker than to look for each.
+    headers.keys().any(|name| name == header::SIGNATURE_AGENT || header::PAYMENTS.contains(&name.as_str()))
+}
+
 /// Who asks, as far as fields tell.
 pub fn requester(headers: &HeaderMap) -> Requester {
-    let pays = header::PAYMENTS.iter().any(|field| headers.contains_key(*field));
-    let user_agent = headers.get(names::USER_AGENT).and_then(|value| value.to_str().ok());
-    Requester {
-        signed: pays || headers.contains_key(header::SIGNATURE_AGENT),
-        bot: user_agent.is_some_and(is_ai_crawler),
-    }
+    Requester { signed: is_signed(headers), bot: is_bot(headers) }
 }
 
 /// The method that a browser asks about before a cross-origin request, if that is what it asks.

@@ -88,11 +88,12 @@ impl Gate {
                 return refused_after_release(served.verified, Reason::UpstreamTimeout, detail).await;
             }
         };
-        let content_digest = digest::make(&body);
+        let hash = Hash::of(&body);
+        let content_digest = digest::of_sha256(hash.as_bytes());
         let delivery = Delivery {
             status: parts.status.as_u16(),
             validator: Some(validator(&parts.headers).unwrap_or_else(|| content_digest.clone())),
-            digest: Some(Hash::of(&body)),
+            digest: Some(hash),
             bytes: u64::try_from(body.len()).ok(),
         };
         let keep = parts.status.is_success()

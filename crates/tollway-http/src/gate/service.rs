@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::FutureExt as _;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, VARY,
 };
@@ -23,6 +24,7 @@ use super::demand::{Refused, Terms, VARY_ON};
 use super::layer::Shared;
 use super::page;
 use super::proof;
+use super::ready::AtOnce;
 use super::request::{Asked, drop_replacements, has_body, preflighted};
 use crate::body::{Body, empty, full};
 use crate::dress::{self, Presented};
@@ -54,6 +56,11 @@ impl Service<Request<Body>> for Gate {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        match self.at_once(&request) {
+            Some(AtOnce::Demand(demand)) => return Box::pin(std::future::ready(Ok(demand))),
+            Some(AtOnce::Free(class, guarded)) => return Box::pin(self.clone().free(class, request, guarded).map(Ok)),
+            None => {}
+        }
         let gate = self.clone();
         Box::pin(async move { Ok(gate.answer(request).await) })
     }
@@ -106,9 +113,13 @@ impl Gate {
 
     /// A free request. Where a rule prices the same resource for others, no shared cache may keep it.
     async fn pass(self, asked: &Asked, parts: Parts, body: Body) -> Response<Body> {
-        self.shared.counters.count_for(Class::of(asked.who), None, Outcome::Passed);
         let guarded = self.shared.seller.rules().guards(asked.path.plain());
-        let mut response = self.forward(Request::from_parts(parts, body), guarded).await;
+        self.free(Class::of(asked.who), Request::from_parts(parts, body), guarded).await
+    }
+
+    async fn free(self, class: Class, request: Request<Body>, guarded: bool) -> Response<Body> {
+        self.shared.counters.count_for(class, None, Outcome::Passed);
+        let mut response = self.forward(request, guarded).await;
         if guarded {
             keep_private(response.headers_mut());
         }
@@ -270,7 +281,7 @@ struct Sold<'a> {
     content_digest: Option<String>,
 }
 
-fn unpaid() -> Refusal {
+pub(super) fn unpaid() -> Refusal {
     Refusal::new(Reason::PaymentRequired, "this resource has a price")
 }
 

@@ -4,6 +4,7 @@ mod connect;
 mod folder;
 mod forwarded;
 mod health;
+mod memory;
 mod proxy;
 mod upgrade;
 mod waits;

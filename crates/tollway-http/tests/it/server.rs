@@ -7,15 +7,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response, Version};
-use http_body_util::{BodyExt as _, Empty};
+use http_body::Frame;
+use http_body_util::{BodyExt as _, Empty, StreamBody};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
-use tollway_http::body::{Body, full};
+use tollway_http::body::{Body, boxed, full};
 use tollway_http::endpoint::Endpoint;
 use tollway_http::server::{ServerOptions, serve, serve_tls};
 use tollway_http::tls::Certificate;
@@ -30,6 +32,8 @@ fn hello() -> Arc<dyn Endpoint> {
 fn options() -> ServerOptions {
     ServerOptions {
         head_wait: Duration::from_millis(300),
+        body_wait: Duration::from_millis(300),
+        write_wait: Duration::from_millis(300),
         drain_wait: Duration::from_secs(5),
         ..ServerOptions::default()
     }
@@ -42,12 +46,20 @@ struct Running {
 }
 
 async fn start(endpoint: Arc<dyn Endpoint>, certificate: Option<Arc<Certificate>>) -> Running {
+    start_with(options(), endpoint, certificate).await
+}
+
+async fn start_with(
+    options: ServerOptions,
+    endpoint: Arc<dyn Endpoint>,
+    certificate: Option<Arc<Certificate>>,
+) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let acceptor = certificate.map(|certificate| certificate.acceptor().unwrap());
     let stopped = async move { drop(stopped.await) };
-    let server = tokio::spawn(serve_tls(listener, endpoint, options(), acceptor, stopped));
+    let server = tokio::spawn(serve_tls(listener, endpoint, options, acceptor, stopped));
     Running { address, stop, server }
 }
 
@@ -88,7 +100,7 @@ async fn http_2_is_spoken_over_tls() {
     let (mut client, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
-    let request = Request::get("https://localhost/page").body(Empty::<bytes::Bytes>::new()).unwrap();
+    let request = Request::get("https://localhost/page").body(Empty::<Bytes>::new()).unwrap();
     let response = client.send_request(request).await.unwrap();
     assert_eq!(response.version(), Version::HTTP_2);
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "HTTP/2.0 /page");
@@ -178,4 +190,98 @@ async fn stopping_an_idle_server_ends_it_at_once() {
     let running = start(hello(), None).await;
     running.stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(5), running.server).await.unwrap().unwrap().unwrap();
+}
+
+/// Longer than every window here; a server that needs it has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn read_until_closed(stream: &mut TcpStream) -> Vec<u8> {
+    let mut answer = Vec::new();
+    // A connection may be reset as well as ended.
+    let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    drop(closed.expect("still open"));
+    answer
+}
+
+#[tokio::test]
+async fn threat_62_a_connection_that_asks_for_nothing_more_is_closed() {
+    let running = start(hello(), None).await;
+    let mut client = TcpStream::connect(running.address).await.unwrap();
+    client.write_all(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    assert!(read_until_closed(&mut client).await.ends_with(b"/a"));
+}
+
+#[tokio::test]
+async fn threat_62_an_http_2_connection_without_requests_is_closed() {
+    let running = start(hello(), None).await;
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let (mut client, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    // This side answers every ping, and never asks again.
+    let connection = tokio::spawn(connection);
+    let request = Request::get("http://localhost/page").body(Empty::<Bytes>::new()).unwrap();
+    assert_eq!(client.send_request(request).await.unwrap().status(), 200);
+    tokio::time::timeout(PATIENCE, connection).await.expect("still open").unwrap().ok();
+    drop(client);
+}
+
+#[tokio::test]
+async fn threat_62_who_takes_nothing_of_an_answer_is_cut_off() {
+    let endless: Arc<dyn Endpoint> = Arc::new(service_fn(|_: Request<Body>| async {
+        let piece = || Ok::<_, std::io::Error>(Frame::data(Bytes::from(vec![0; 64 << 10])));
+        Ok(Response::new(boxed(StreamBody::new(futures_util::stream::repeat_with(piece)))))
+    }));
+    let running = start(endless, None).await;
+    let mut client = TcpStream::connect(running.address).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    // Whoever reads, however slowly, is served for as long as it does.
+    let mut taken = vec![0; 4 << 20];
+    for _ in 0..5 {
+        client.read_exact(&mut taken).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // What the kernels hold between them is still there; after it, nothing.
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    read_until_closed(&mut client).await;
+}
+
+#[tokio::test]
+async fn threat_62_a_body_that_does_not_go_on_is_given_up() {
+    let gathering: Arc<dyn Endpoint> = Arc::new(service_fn(|request: Request<Body>| async move {
+        let error = request.into_body().collect().await.unwrap_err();
+        Ok(Response::new(full(error.to_string())))
+    }));
+    let running = start(gathering, None).await;
+    let mut client = TcpStream::connect(running.address).await.unwrap();
+    client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf").await.unwrap();
+    let answer = String::from_utf8(read_until_closed(&mut client).await).unwrap();
+    assert!(answer.ends_with("the request body did not go on in time"), "{answer}");
+}
+
+#[tokio::test]
+async fn threat_62_one_address_gets_so_many_connections_and_no_more() {
+    let few = ServerOptions { per_address_max: 3, cap_loopback: true, ..options() };
+    let running = start_with(few, hello(), None).await;
+    let ask = async |stream: &mut TcpStream| {
+        let sent = stream.write_all(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let mut answer = [0; 12];
+        sent.is_ok() && stream.read_exact(&mut answer).await.is_ok() && answer.ends_with(b"200")
+    };
+    let mut open = Vec::new();
+    for number in 0..6 {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        assert_eq!(ask(&mut stream).await, number < 3, "connection {number}");
+        open.push(stream);
+    }
+    drop(open);
+    let again = async {
+        loop {
+            let mut stream = TcpStream::connect(running.address).await.unwrap();
+            if ask(&mut stream).await {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.expect("its places are not given back");
 }

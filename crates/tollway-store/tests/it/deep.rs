@@ -306,6 +306,42 @@ async fn threat_14_a_full_nonce_memory_refuses_new_sales_and_forgets_none() {
 }
 
 #[tokio::test]
+async fn threat_14_a_million_nonces_do_not_open_the_replay_window() {
+    const FLOOD: u64 = 1_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("books");
+    let books = open(&path);
+    books.agent_put(terms(1, 1_000_000, None), NOON).await.unwrap();
+    charge(&books, sale(1), NOON).await;
+    drop(books);
+    // As a million sales of other keys within the same minute would leave them.
+    let file = rusqlite::Connection::open(&path).unwrap();
+    let flood = format!(
+        "WITH RECURSIVE flood(number) AS (VALUES (1) UNION ALL SELECT number + 1 FROM flood WHERE number < {FLOOD}) \
+         INSERT INTO nonces SELECT CAST(printf('%032d', number) AS BLOB), (SELECT min(bucket) FROM nonce_buckets) \
+         FROM flood; UPDATE nonce_buckets SET count = count + {FLOOD}"
+    );
+    file.execute_batch(&flood).unwrap();
+    drop(file);
+    for (room, fits) in [(0, false), (1, true)] {
+        let bounded = OpenOptions { nonce_capacity: FLOOD + 1 + room, ..options() };
+        let books = SqliteBooks::open(&path, bounded).unwrap();
+        for now in [NOON, NOON + 300, NOON + 360] {
+            assert!(matches!(books.reserve(sale(1), now).await.unwrap(), Reserve::Known(_)));
+            let mut again = sale(1);
+            again.id = sale(2).id;
+            let refused = books.reserve(again, now).await.unwrap();
+            assert!(matches!(refused, Reserve::Refused(refusal) if refusal.reason == Reason::NonceReplayed), "{now}");
+        }
+        match books.reserve(sale(2), NOON).await.unwrap() {
+            Reserve::Reserved(_) => assert!(fits),
+            Reserve::Refused(refusal) => assert_eq!((refusal.reason, fits), (Reason::BooksFull, false)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn threat_15_nonces_are_known_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("books");

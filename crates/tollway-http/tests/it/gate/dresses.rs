@@ -185,3 +185,19 @@ async fn a_real_key_directory_is_asked_once() {
     }
     assert_eq!((rig.audit().await.sales, server.requests()), (3, 1));
 }
+
+#[tokio::test]
+async fn a_ready_made_demand_is_the_one_that_is_written_for_each() {
+    let rig = Rig::new().await;
+    for page in ["/paid/a", "/paid/a?b=c", "/crawled/\"quoted\\\"", "/paid/{x}|y?\u{e9}", "/get/caf%C3%A9"] {
+        for more in 0..200 {
+            let target = format!("{page}{}", "z".repeat(more * 13));
+            // The head of an answer is written for its request, whatever its length.
+            let ready = rig.call(&Sent::plain(&rig.site, "GET", &target)).await;
+            let written = rig.call(&Sent::plain(&rig.site, "HEAD", &target)).await;
+            assert_eq!((ready.status, &ready.headers), (402, &written.headers), "{target}");
+            assert_eq!(ready.body, written.body, "{target}");
+        }
+    }
+    assert_eq!(rig.origin.runs(), 0);
+}

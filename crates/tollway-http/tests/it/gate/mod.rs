@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "fixtures that cannot be set up fail their test")]
 
 mod account;
+mod allocations;
 mod caching;
 mod cloudflare;
 mod credit;
@@ -18,4 +19,5 @@ mod registration;
 mod replays;
 mod sloppy;
 mod smuggling;
+mod spellings;
 mod unavailable;

@@ -1,5 +1,6 @@
 //! Targets that mean one thing to the gate and another to a careless server behind it.
 
+use tollway_core::rules::Rule;
 use tollway_protocol::Reason as R;
 use tollway_protocol::header;
 
@@ -11,7 +12,7 @@ const ROUNDS: u64 = 22_500;
 const SEED: u64 = 0x0070_6174_6873;
 
 /// Small, seeded, and the same everywhere (splitmix64).
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     fn roll(&mut self) -> u64 {
@@ -22,7 +23,7 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, most: usize) -> usize {
+    pub(super) fn below(&mut self, most: usize) -> usize {
         usize::try_from(self.roll() % most as u64).unwrap()
     }
 
@@ -97,7 +98,7 @@ const INSERTS: [&str; 44] = [
     "%ff",
 ];
 
-fn mutated(dice: &mut Dice) -> String {
+pub(super) fn mutated(dice: &mut Dice) -> String {
     let mut target = dice.pick(&BASES).to_owned();
     for _ in 0..=dice.below(3) {
         let places: Vec<usize> = target.char_indices().map(|(at, _)| at).chain([target.len()]).collect();
@@ -127,21 +128,24 @@ fn mutated(dice: &mut Dice) -> String {
 }
 
 async fn rig() -> Rig {
+    Rig::with(Setup { rules: rules(), ..Setup::default() }).await
+}
+
+pub(super) fn rules() -> Vec<Rule> {
     let mut index = charging("unused", "/paid/index.html", |_| {});
     index.action = tollway_core::rules::Action::Allow;
-    let rules = vec![
+    vec![
         index,
         charging("pages", "/paid/*", |_| {}),
         charging("feed", "/feed", |_| {}),
         charging("pdf", "*.pdf", |_| {}),
         charging("spaced", "/my files/*", |_| {}),
         charging("kiosk", "/kiosk/*", |_| {}),
-    ];
-    Rig::with(Setup { rules, ..Setup::default() }).await
+    ]
 }
 
 /// What the rules above charge for, of a path that some server has understood.
-fn priced(path: &str) -> bool {
+pub(super) fn priced(path: &str) -> bool {
     let free = [
         "/robots.txt",
         "/sitemap.xml",
