@@ -4,6 +4,7 @@
 
 mod admit;
 mod credit;
+mod exact;
 mod flights;
 mod identify;
 mod keys;
@@ -13,6 +14,9 @@ mod verified;
 
 pub use admit::{Admission, Known, Purchase, Replay};
 pub use credit::StarterCredit;
+pub use exact::{
+    ExactAdmission, ExactKnown, ExactParts, ExactPurchase, ExactReceipt, ExactVerified, Paid, Resolved, Settling,
+};
 pub use flights::{Landing, WAITERS_MAX};
 pub use identify::Identified;
 pub use keys::KeySource;
@@ -21,7 +25,7 @@ pub use verified::Verified;
 
 use std::sync::Arc;
 
-use tollway_ledger::{Books, BooksError};
+use tollway_ledger::{Books, BooksError, PaymentId};
 use tollway_protocol::{Network, Refusal};
 use tollway_signatures::{AgentPolicy, PrivateKey};
 
@@ -64,6 +68,7 @@ pub struct Seller {
 
 struct Shared {
     parts: SellerParts,
+    exact: Option<ExactParts>,
     memory: Arc<Memory>,
 }
 
@@ -71,6 +76,7 @@ struct Shared {
 #[derive(Default)]
 struct Memory {
     flights: Flights,
+    payments: Flights<PaymentId>,
     replays: Replays,
     known_agents: KnownAgents,
     filed: credit::Filed,
@@ -79,7 +85,12 @@ struct Memory {
 impl Seller {
     /// An engine made of these parts.
     pub fn new(parts: SellerParts) -> Self {
-        Self { shared: Arc::new(Shared { parts, memory: Arc::default() }) }
+        Self { shared: Arc::new(Shared { parts, exact: None, memory: Arc::default() }) }
+    }
+
+    /// An engine that is also paid at once.
+    pub fn paid_at_once(parts: SellerParts, exact: ExactParts) -> Self {
+        Self { shared: Arc::new(Shared { parts, exact: Some(exact), memory: Arc::default() }) }
     }
 
     /// The same seller under other rules: what is in flight, and what was sold, stays known.
@@ -98,7 +109,8 @@ impl Seller {
             agents: old.agents,
             starter,
         };
-        Self { shared: Arc::new(Shared { parts, memory: Arc::clone(&self.shared.memory) }) }
+        let exact = self.shared.exact.clone();
+        Self { shared: Arc::new(Shared { parts, exact, memory: Arc::clone(&self.shared.memory) }) }
     }
 
     /// The rules.
