@@ -1,15 +1,16 @@
-//! The x402 v2 dress: scheme `batch-settlement` on a credit-backed network.
+//! The x402 v2 dress: scheme `batch-settlement` on a credit-backed network, beside `exact`.
 
 use serde_json::{Map, Value, json};
 use tollway_core::offer::Offer;
 use tollway_core::scheme::deferred::{BATCH_SETTLEMENT, EXTRA_OFFER, Limit, Promise, requirements};
+use tollway_core::scheme::exact::{self, ExactPayment};
 use tollway_core::seller::Receipt;
 use tollway_protocol::{
     DeferredPayload, Dress, Network, PaymentPayload, PaymentRequired, Reason, Refusal, ResourceInfo, SettleResponse,
-    Settlement, limits,
+    Settlement, header, limits,
 };
 
-use super::{ReceiptFacts, invalid_receipt};
+use super::{Presented, Promised, ReceiptFacts, invalid_receipt};
 
 /// Extension under which a demand carries the signed offer itself.
 pub const OFFER_EXTENSION: &str = "tollway-offer";
@@ -19,18 +20,23 @@ const EXTRA_HEAD: &str = "head";
 const EXTRA_SEQUENCE: &str = "sequence";
 const EXTRA_CURRENT_OFFER: &str = "currentOffer";
 
-/// The demand for one URL, as the value of its header. The signed offer rides along where the
-/// header stays within its cap; of a URL that is too long itself, only the site is named.
+/// The demand for one URL, as the value of its header: every way of the offer that is spoken in
+/// x402 v2. The signed offer rides along where the header stays within its cap; of a URL that is too
+/// long itself, only the site is named.
 pub fn demand_header(offer: &Offer, network: &Network, url: &str, error: Option<&str>) -> String {
-    let mut demand = PaymentRequired::new(ResourceInfo::at(url), vec![requirements(offer, network)]);
-    demand.error = error.map(str::to_owned);
-    let bare = demand.clone();
-    demand.extensions = Some(Map::from_iter([(
-        OFFER_EXTENSION.to_owned(),
-        json!({"info": {"jws": offer.jws()}, "schema": {"type": "object"}}),
-    )]));
+    let document = offer.document();
+    let deferred = document.ways.contains(&Dress::X402).then(|| requirements(offer, network));
+    let at_once = document.exact.iter().map(|way| exact::requirements(offer, way));
+    let mut bare = PaymentRequired::new(ResourceInfo::at(url), deferred.into_iter().chain(at_once).collect());
+    bare.error = error.map(str::to_owned);
+    // A client has to see this one to be able to pay: it stays in every form.
+    let wish = document.identifier.map(|wish| (exact::IDENTIFIER.to_owned(), exact::identifier_extension(wish)));
+    bare.extensions = wish.map(|wish| Map::from_iter([wish]));
+    let mut demand = bare.clone();
+    let signed = json!({"info": {"jws": offer.jws()}, "schema": {"type": "object"}});
+    demand.extensions.get_or_insert_default().insert(OFFER_EXTENSION.to_owned(), signed);
     let fits = |text: &String| text.len() <= limits::DEMAND_HEADER;
-    let site = || PaymentRequired { resource: ResourceInfo::at(&offer.document().seller), ..bare.clone() }.encode();
+    let site = || PaymentRequired { resource: ResourceInfo::at(&document.seller), ..bare.clone() }.encode();
     [&demand, &bare].into_iter().map(PaymentRequired::encode).find(fits).unwrap_or_else(site)
 }
 
@@ -39,11 +45,18 @@ pub fn offer_document(demand: &PaymentRequired) -> Option<&str> {
     demand.extensions.as_ref()?.get(OFFER_EXTENSION)?.get("info")?.get("jws")?.as_str()
 }
 
-pub(super) fn read(text: &str) -> Result<Promise, Refusal> {
+pub(super) fn read(text: &str) -> Result<Presented, Refusal> {
     let payment = PaymentPayload::decode(text)?;
-    if payment.accepted.scheme != BATCH_SETTLEMENT {
-        return Err(Refusal::new(Reason::UnsupportedScheme, "only `batch-settlement` is taken in this way"));
+    match payment.accepted.scheme.as_str() {
+        BATCH_SETTLEMENT => {
+            promise(payment).map(|promise| Presented::Promise(Promised { promise, field: header::PAYMENT_SIGNATURE }))
+        }
+        exact::EXACT => ExactPayment::of_v2(payment).map(|payment| Presented::Exact(Box::new(payment))),
+        _ => Err(Refusal::new(Reason::UnsupportedScheme, "only `batch-settlement` and `exact` are taken in this way")),
     }
+}
+
+fn promise(payment: PaymentPayload) -> Result<Promise, Refusal> {
     let inner = DeferredPayload::from_map(&payment.payload)?;
     if inner.amount != payment.accepted.amount || inner.asset != payment.accepted.asset {
         return Err(Refusal::new(Reason::AmountMismatch, "`payload` and `accepted` promise different things"));

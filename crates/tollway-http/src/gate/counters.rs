@@ -14,6 +14,8 @@ pub enum Outcome {
     Passed,
     /// It was paid and served.
     Sold(Amount),
+    /// It was paid at once and served. Amounts of other assets are not added to those of the books.
+    SoldAtOnce,
     /// It had been sold before and was answered from the record.
     Replayed,
     /// It was paid for and cost nothing: the upstream did not answer with success.
@@ -55,6 +57,7 @@ impl Counters {
             Outcome::Passed => add(&counts.passed, 1),
             Outcome::Replayed => add(&counts.replayed, 1),
             Outcome::Released => add(&counts.released, 1),
+            Outcome::SoldAtOnce => add(&counts.sold, 1),
             Outcome::Sold(amount) => {
                 add(&counts.sold, 1);
                 add(&counts.charged, u64::try_from(amount.get()).unwrap_or(u64::MAX));

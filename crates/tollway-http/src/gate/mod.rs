@@ -3,13 +3,14 @@
 //!
 //! One file a step: `service` walks the road, `demand` writes refusals, `sell` serves and settles,
 //! `replay` answers what was sold before, `receipt` signs, `delivered` watches streamed bodies, `context` tells the
-//! upstream who paid, `page` shows a 402 to people.
+//! upstream who paid, `page` shows a 402 to people. `exact/` sells what is paid at once.
 
 mod answers;
 mod context;
 mod counters;
 mod delivered;
 mod demand;
+mod exact;
 mod layer;
 mod page;
 mod receipt;
@@ -20,6 +21,7 @@ mod service;
 
 pub use context::PaidBy;
 pub use counters::{Counters, Outcome};
+pub use exact::{Spool, SpoolError};
 pub use layer::{GateLayer, GateOptions};
 pub use receipt::sign_response;
 pub use service::Gate;
