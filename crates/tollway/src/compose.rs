@@ -1,25 +1,28 @@
 //! Builds the parts of a gateway once, from its configuration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use parking_lot::RwLock;
 use tollway_core::clock::Clock;
+use tollway_core::facilitator::Facilitator;
 use tollway_core::offer::{LIFETIME_MAX, OfferPress, RulesVersion};
 use tollway_core::rules::{RuleSet, TermsRef};
-use tollway_core::seller::{Seller, SellerParts, StarterCredit};
+use tollway_core::seller::{ExactParts, Seller, SellerParts, StarterCredit};
+use tollway_evm::seller::EvmExact;
 use tollway_http::endpoint::{Endpoint, Exchangeable};
-use tollway_http::gate::{GateLayer, GateOptions};
+use tollway_http::facilitator::{Failover, RemoteFacilitator, RemoteOptions};
+use tollway_http::gate::{GateLayer, GateOptions, Spool};
 use tollway_http::key_directory::{DirectoryOptions, KeyDirectory};
 use tollway_http::origin::{Folder, Proxy};
-use tollway_ledger::{Books, DocumentKind, Hash};
+use tollway_ledger::{Books, DocumentKind, ExactBooks, Hash};
 use tollway_protocol::{Amount, Asset, Scale};
 use tollway_signatures::PrivateKey;
 use tollway_store::{OpenOptions, SqliteBooks};
 use tower::Layer as _;
 
-use crate::config::{AgentsConfig, Config};
+use crate::config::{AgentsConfig, Config, ExactConfig};
 use crate::keys;
 
 /// A gateway, ready to serve.
@@ -28,6 +31,8 @@ pub(crate) struct Gateway {
     pub(crate) endpoint: Arc<Exchangeable>,
     /// The books, for their own figures.
     pub(crate) books: Arc<SqliteBooks>,
+    /// Where paid answers wait for their buyers.
+    spool: Spool,
     current: RwLock<Current>,
 }
 
@@ -44,10 +49,15 @@ pub(crate) struct Current {
 pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Gateway> {
     let key = Arc::new(keys::read(&config.path(&config.seller.key))?);
     let books = Arc::new(open_books(config)?);
-    let seller = seller(config, key, Arc::clone(&books) as Arc<dyn Books>, clock).await?;
-    let (endpoint, gate) = gated(config, &seller)?;
+    let exact = config.exact.as_ref().map(|exact| paid_at_once(config, exact, &books, &clock)).transpose()?;
+    let spool = match &config.exact {
+        None => Spool::in_memory(),
+        Some(exact) => Spool::open(&spool_folder(config, exact))?,
+    };
+    let seller = seller(config, key, Arc::clone(&books) as Arc<dyn Books>, exact, clock).await?;
+    let (endpoint, gate) = gated(config, &seller, &spool)?;
     let endpoint = Arc::new(Exchangeable::new(endpoint));
-    Ok(Gateway { endpoint, books, current: RwLock::new(Current { seller, gate }) })
+    Ok(Gateway { endpoint, books, spool, current: RwLock::new(Current { seller, gate }) })
 }
 
 impl Gateway {
@@ -63,10 +73,10 @@ impl Gateway {
         let now = seller.now();
         let rules = rules(config, seller.books(), seller.origin(), now).await?;
         // What can fail is tried before anything of the new rules is filed.
-        gated(config, &seller)?;
+        gated(config, &seller, &self.spool)?;
         let press = press(&rules, seller.books(), seller.origin(), &seller.shared_key(), now).await?;
         let seller = seller.with_rules(rules, press, starter(&config.agents));
-        let (endpoint, gate) = gated(config, &seller)?;
+        let (endpoint, gate) = gated(config, &seller, &self.spool)?;
         *self.current.write() = Current { seller, gate };
         self.endpoint.exchange(endpoint);
         Ok(())
@@ -74,11 +84,11 @@ impl Gateway {
 }
 
 /// The gate of a seller in front of the configured upstream.
-fn gated(config: &Config, seller: &Seller) -> anyhow::Result<(Arc<dyn Endpoint>, GateLayer)> {
+fn gated(config: &Config, seller: &Seller, spool: &Spool) -> anyhow::Result<(Arc<dyn Endpoint>, GateLayer)> {
     // A folder reads no headers; telling it who paid would be a signature for nothing.
     let payment_context = config.origin.payment_context && config.origin.url.is_some();
     let options = GateOptions { payment_context, ..GateOptions::default() };
-    let gate = GateLayer::new(seller.clone(), config.sites()?, options);
+    let gate = GateLayer::with_spool(seller.clone(), config.sites()?, options, spool.clone());
     let endpoint: Arc<dyn Endpoint> = match (&config.origin.folder, &config.origin.url) {
         (Some(folder), _) => {
             let folder = config.path(folder);
@@ -106,6 +116,7 @@ async fn seller(
     config: &Config,
     key: Arc<PrivateKey>,
     books: Arc<dyn Books>,
+    exact: Option<ExactParts>,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Seller> {
     let now = clock.now();
@@ -118,7 +129,7 @@ async fn seller(
     let directory = DirectoryOptions { allow_loopback: config.agents.allow_loopback, ..DirectoryOptions::default() };
     let keys = KeyDirectory::new(directory)?;
     let network = config.seller.network.parse().context("[seller] network")?;
-    Ok(Seller::new(SellerParts {
+    let parts = SellerParts {
         origin,
         key,
         network,
@@ -129,7 +140,45 @@ async fn seller(
         keys: Arc::new(keys),
         clock,
         starter: starter(&config.agents),
-    }))
+    };
+    Ok(match exact {
+        Some(exact) => Seller::paid_at_once(parts, exact),
+        None => Seller::new(parts),
+    })
+}
+
+/// What is needed to be paid at once: the same books, a reader of payloads, and facilitators.
+fn paid_at_once(
+    config: &Config,
+    exact: &ExactConfig,
+    books: &Arc<SqliteBooks>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<ExactParts> {
+    let api_key = exact.facilitator_key.as_ref().map(|file| {
+        let path = config.path(file);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        anyhow::Ok(text.trim().to_owned())
+    });
+    let api_key = api_key.transpose()?;
+    let remote = |url: &String| {
+        let url = url.parse().with_context(|| format!("[exact] facilitator `{url}`"))?;
+        let options = RemoteOptions { api_key: api_key.clone(), ..RemoteOptions::at(url) };
+        Ok(Arc::new(RemoteFacilitator::new(options)?) as Arc<dyn Facilitator>)
+    };
+    let remotes = exact.facilitator.iter().map(remote).collect::<anyhow::Result<_>>()?;
+    Ok(ExactParts {
+        books: Arc::clone(books) as Arc<dyn ExactBooks>,
+        scheme: Arc::new(EvmExact),
+        facilitator: Arc::new(Failover::new(remotes, Arc::clone(clock))),
+    })
+}
+
+/// Beside the books, unless the configuration says otherwise.
+fn spool_folder(config: &Config, exact: &ExactConfig) -> PathBuf {
+    match &exact.spool {
+        Some(folder) => config.path(folder),
+        None => config.path(&config.books.path).with_extension("spool"),
+    }
 }
 
 fn starter(agents: &AgentsConfig) -> Option<StarterCredit> {

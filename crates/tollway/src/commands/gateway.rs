@@ -43,6 +43,9 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
         });
     }
     beside.spawn(expire_claims(gateway.current().seller));
+    if config.exact.is_some() {
+        beside.spawn(resolve_payments(Arc::clone(&gateway)));
+    }
     beside.spawn(reloading);
     let endpoint: Arc<dyn Endpoint> = gateway.endpoint.clone();
     serve_tls(listener, endpoint, ServerOptions::default(), acceptor, stopped).await?;
@@ -85,6 +88,22 @@ async fn expire_claims(seller: tollway_core::seller::Seller) {
             Ok(0) => {}
             Ok(count) => eprintln!("{count} claims expired uncharged"),
             Err(error) => eprintln!("claims were not looked through: {error}"),
+        }
+    }
+}
+
+/// Payments whose outcome a crash or a lost answer has left open are asked about, at start and again.
+async fn resolve_payments(gateway: Arc<compose::Gateway>) {
+    let mut every = tokio::time::interval(std::time::Duration::from_secs(15));
+    loop {
+        every.tick().await;
+        match gateway.current().gate.resolve_exact().await {
+            Ok(resolved) => {
+                for (id, said) in &resolved.open {
+                    eprintln!("payment {id} is neither paid nor unpaid yet: {said}");
+                }
+            }
+            Err(error) => eprintln!("open payments were not looked through: {error}"),
         }
     }
 }

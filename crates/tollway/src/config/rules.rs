@@ -9,6 +9,7 @@ use tollway_core::rules::{Action, Audience, Charge, Methods, Pattern, Profile, R
 use tollway_protocol::Dress;
 
 use super::ConfigPrice;
+use super::exact::RuleExact;
 
 /// One `[[rules]]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -38,6 +39,8 @@ pub(crate) struct RuleConfig {
     /// Signature profile.
     #[serde(default)]
     profile: ProfileConfig,
+    /// How it is paid at once, where it is.
+    pub(crate) exact: Option<RuleExact>,
     /// File with the terms of sale.
     pub(crate) terms: Option<PathBuf>,
 }
@@ -119,8 +122,8 @@ impl RuleConfig {
             charge.lifetime = lifetime;
         }
         if let Some(dresses) = &self.dresses {
-            if dresses.is_empty() {
-                bail!("`dresses` names at least one of x402, deferred, crawl");
+            if dresses.is_empty() && self.exact.is_none() {
+                bail!("`dresses` names at least one of x402, deferred, crawl, unless `exact` is taken");
             }
             charge.dresses.clone_from(dresses);
         }

@@ -15,6 +15,7 @@ mod crash_resume;
 mod demo;
 mod devnet;
 mod differences;
+mod exact;
 mod forged;
 mod help;
 mod keys;
