@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_EXPOSE_HEADERS, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response};
 use serde_json::json;
 use tollway_core::scheme::exact::{PaymentVersion, is_code};
 use tollway_core::seller::ExactReceipt;
@@ -126,7 +126,6 @@ impl Gate {
         let body = json!({"error": reason.code(), "detail": detail, "status": place}).to_string();
         let mut response = Response::new(full(body.clone()));
         *response.status_mut() = status::status(reason, Dress::X402);
-        debug_assert!(response.status() != StatusCode::OK);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -78,6 +78,10 @@ impl Gate {
     /// What was paid for and not delivered yet; else the receipt.
     async fn collect(&self, paid: Paid, buying: Buying, request: Request<Bytes>) -> Result<Response<Body>, Refusal> {
         let Some((kept, lent)) = self.shared.spool.borrow(paid.receipt.id).await else {
+            if self.shared.spool.is_lent(&paid.receipt.id) {
+                // It is being delivered; where that breaks off it can be collected after all.
+                return Err(Refusal::new(Reason::ReplayPending, "the answer is being delivered"));
+            }
             return Ok(self.exact_receipt_only(&paid.receipt, &buying));
         };
         match kept {

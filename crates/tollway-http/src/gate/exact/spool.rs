@@ -23,6 +23,8 @@ const ENTRIES_MAX: usize = 16_384;
 const FILE_MAX: u64 = 2 << 20;
 /// How the files are called.
 const SUFFIX: &str = ".answer";
+/// And while they are written.
+const HALF: &str = ".half";
 
 /// The folder could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -93,8 +95,9 @@ impl Spool {
             let path = file.map_err(failed)?.path();
             match id_of(&path).zip(read(&path)) {
                 Some((id, filed)) => index.insert(id, Entry::of(&filed, false)),
-                // Not written to its end, or not ours to keep: nobody was promised it.
-                None => drop(std::fs::remove_file(&path)),
+                // Not written to its end: nobody was promised it.
+                None if is_ours(&path) => drop(std::fs::remove_file(&path)),
+                None => {}
             }
         }
         let inner = Inner { folder: Some(folder.to_owned()), bytes_max: DISK_MAX, index: Mutex::new(index) };
@@ -132,6 +135,11 @@ impl Spool {
             (None, None) => return None,
         };
         Some((kept, lent))
+    }
+
+    /// Whether what is kept for this payment is in somebody's hands.
+    pub(super) fn is_lent(&self, id: &PaymentId) -> bool {
+        self.inner.index.lock().entries.get(id).is_some_and(|entry| entry.lent > 0)
     }
 
     /// Nobody is owed this any more.
@@ -261,6 +269,13 @@ fn id_of(path: &Path) -> Option<PaymentId> {
     path.file_name()?.to_str()?.strip_suffix(SUFFIX)?.parse().ok()
 }
 
+/// Whether a file has a name of ours; what else lies in the folder is left alone.
+fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let id = name.strip_suffix(SUFFIX).or_else(|| name.strip_suffix(HALF));
+    id.is_some_and(|id| id.parse::<PaymentId>().is_ok())
+}
+
 fn read(path: &Path) -> Option<Filed> {
     if std::fs::metadata(path).ok()?.len() > FILE_MAX {
         return None;
@@ -270,7 +285,7 @@ fn read(path: &Path) -> Option<Filed> {
 
 /// Whole or not at all: a reader never sees half a file.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let half = path.with_extension("half");
+    let half = path.with_extension(&HALF[1..]);
     std::fs::write(&half, bytes)?;
     std::fs::rename(&half, path)
 }
@@ -345,10 +360,11 @@ mod tests {
         drop(spool.put(id(1), Kept::Runs(2), 3, 100).await.unwrap());
         std::fs::write(folder.path().join(format!("{}.half", id(2))), "{").unwrap();
         std::fs::write(folder.path().join(format!("{}{SUFFIX}", id(3))), "{").unwrap();
+        std::fs::write(folder.path().join("somebody-elses.answer"), "{").unwrap();
         let again = Spool::open(folder.path()).unwrap();
         assert!(matches!(again.borrow(id(1)).await, Some((Kept::Runs(2), _))));
         assert!(again.borrow(id(3)).await.is_none());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "one of ours, one of somebody else's");
     }
 
     #[tokio::test]
