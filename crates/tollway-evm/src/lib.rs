@@ -14,9 +14,11 @@ pub mod facilitator;
 pub mod gas_sponsoring;
 pub mod payload;
 pub mod reason;
+pub mod seller;
 pub mod settle;
 pub mod signature;
 pub mod typed_data;
 pub mod verify;
 
 pub use abi::{EXACT_PROXY, MULTICALL3, PERMIT2};
+pub use alloy_primitives::Address;

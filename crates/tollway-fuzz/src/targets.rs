@@ -388,6 +388,8 @@ fn receipt() -> String {
 
 fn offer() -> Offer {
     let document = OfferDocument {
+        exact: Vec::new(),
+        identifier: None,
         amount: Amount::new(1_000),
         asset: Asset::usd(),
         audience: "everyone".to_owned(),

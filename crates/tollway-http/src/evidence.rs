@@ -9,7 +9,7 @@ use tollway_ledger::PriceProof;
 use tollway_protocol::{Amount, Dress, header};
 use tollway_signatures::{AgentPolicy, AgentUrl};
 
-use crate::dress;
+use crate::dress::{self, Presented};
 
 /// What a line says of a sale.
 #[derive(Debug, Clone, Deserialize)]
@@ -122,7 +122,8 @@ impl<'a> Base<'a> {
 
     fn check_payment(&self, claimed: &Claimed) -> Result<(), String> {
         let presented = match dress::read(&self.payment_fields()) {
-            Ok(Some(presented)) => presented,
+            Ok(Some(Presented::Promise(promised))) => promised,
+            Ok(Some(Presented::Exact(_))) => return Err("its payer signed no promise".to_owned()),
             Ok(None) => return Err("its payer signed no payment".to_owned()),
             Err(refusal) => return Err(format!("what its payer signed cannot be read: {refusal}")),
         };

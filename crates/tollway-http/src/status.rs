@@ -54,6 +54,9 @@ fn general(reason: Reason) -> StatusCode {
         | R::BudgetExhausted
         | R::Declined => StatusCode::PAYMENT_REQUIRED,
 
+        // The one case in which x402 asks for something else than another payment.
+        R::AllowanceRequired => StatusCode::PRECONDITION_FAILED,
+
         R::MalformedSignatureInput
         | R::MalformedSignature
         | R::LabelMismatch
@@ -115,6 +118,7 @@ fn general(reason: Reason) -> StatusCode {
         | R::ReplayMismatch
         | R::ReplayPending
         | R::AlreadyDelivered
+        | R::RefundOwed
         | R::IdentifierConflict
         | R::BillPaid => StatusCode::CONFLICT,
         R::NotFound => StatusCode::NOT_FOUND,

@@ -150,10 +150,12 @@ reasons! {
     RuleBlocks, "rule_blocks", Payer, Never, "a rule of the seller keeps this agent from this resource";
     ReplayMismatch, "replay_mismatch", Payer, Fixed, "the payment was already used for another request";
     ReplayPending, "replay_pending", Payer, Later, "the same request is still being served";
+    AllowanceRequired, "permit2_allowance_required", Payer, Fixed, "the payer has not yet allowed its asset to be moved by a signature";
     PaymentRefused, "payment_refused", Payer, Fixed, "whoever settles payments on this network refuses this one";
     SettlementPending, "settlement_pending", Dependency, Later, "the payment was sent and is not yet seen on its network; ask again with the same payment";
     IdentifierMissing, "identifier_missing", Payer, Fixed, "this resource is sold under an identifier of the purchase only";
     IdentifierConflict, "identifier_conflict", Payer, Fixed, "the identifier belongs to another payment";
+    RefundOwed, "refund_owed", Dependency, Never, "the payment settled and nothing was served for it; the seller owes it back";
     AlreadyDelivered, "already_delivered", Payer, Never, "the request was sold and delivered; its receipt is all there is again";
 
     // The gate.

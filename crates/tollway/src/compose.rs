@@ -1,24 +1,27 @@
 //! Builds the parts of a gateway once, from its configuration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use parking_lot::RwLock;
 use tollway_core::clock::Clock;
+use tollway_core::facilitator::Facilitator;
 use tollway_core::rules::{RuleSet, TermsRef};
-use tollway_core::seller::{Seller, SellerParts, StarterCredit, file_seller_key, press};
+use tollway_core::seller::{ExactParts, Seller, SellerParts, StarterCredit, file_seller_key, press};
+use tollway_evm::seller::EvmExact;
 use tollway_http::endpoint::{Endpoint, Exchangeable};
-use tollway_http::gate::{GateLayer, GateOptions};
+use tollway_http::facilitator::{Failover, RemoteFacilitator, RemoteOptions};
+use tollway_http::gate::{GateLayer, GateOptions, Spool};
 use tollway_http::key_directory::{DirectoryOptions, KeyDirectory};
 use tollway_http::origin::{Folder, Forwarded, Health, Proxy};
-use tollway_ledger::{Books, DocumentKind, Hash};
+use tollway_ledger::{Books, DocumentKind, ExactBooks, Hash};
 use tollway_protocol::{Amount, Asset, Scale};
 use tollway_signatures::PrivateKey;
 use tollway_store::{OpenOptions, SqliteBooks};
 use tower::Layer as _;
 
-use crate::config::{AgentsConfig, Config};
+use crate::config::{AgentsConfig, Config, ExactConfig};
 use crate::counts::Counts;
 use crate::keys;
 use crate::request_log::RequestLog;
@@ -31,6 +34,8 @@ pub(crate) struct Gateway {
     pub(crate) books: Arc<SqliteBooks>,
     /// What was answered, minute by minute.
     pub(crate) counts: Counts,
+    /// Where paid answers wait for their buyers.
+    spool: Spool,
     current: RwLock<Current>,
 }
 
@@ -67,13 +72,18 @@ struct Gated {
 pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Gateway> {
     let key = Arc::new(keys::read(&config.path(&config.seller.key))?);
     let books = Arc::new(open_books(config)?);
-    let seller = seller(config, key, Arc::clone(&books) as Arc<dyn Books>, clock).await?;
+    let exact = config.exact.as_ref().map(|exact| paid_at_once(config, exact, &books, &clock)).transpose()?;
+    let spool = match &config.exact {
+        None => Spool::in_memory(),
+        Some(exact) => Spool::open(&spool_folder(config, exact))?,
+    };
+    let seller = seller(config, key, Arc::clone(&books) as Arc<dyn Books>, exact, clock).await?;
     seller.remember_cards().await.map_err(|refusal| anyhow::anyhow!("the cards of agents: {refusal}"))?;
-    let gated = gated(config, &seller)?;
+    let gated = gated(config, &seller, &spool)?;
     let endpoint = Arc::new(Exchangeable::new(Arc::clone(&gated.endpoint)));
     let current = current(config, seller, gated)?;
     let counts = Counts::beside(&config.path(&config.books.path));
-    Ok(Gateway { endpoint, books, counts, current: RwLock::new(current) })
+    Ok(Gateway { endpoint, books, counts, spool, current: RwLock::new(current) })
 }
 
 impl Gateway {
@@ -89,10 +99,10 @@ impl Gateway {
         let now = seller.now();
         let rules = rules(config, seller.books(), seller.origin(), now).await?;
         // What can fail is tried before anything of the new rules is filed.
-        gated(config, &seller)?;
+        gated(config, &seller, &self.spool)?;
         let press = press(&rules, seller.books(), seller.origin(), &seller.shared_key(), now).await?;
         let seller = seller.with_rules(rules, press, starter(&config.agents));
-        let gated = gated(config, &seller)?;
+        let gated = gated(config, &seller, &self.spool)?;
         let endpoint = Arc::clone(&gated.endpoint);
         let current = current(config, seller, gated)?;
         *self.current.write() = current;
@@ -110,11 +120,11 @@ fn current(config: &Config, seller: Seller, gated: Gated) -> anyhow::Result<Curr
 }
 
 /// The gate of a seller in front of the configured upstream.
-fn gated(config: &Config, seller: &Seller) -> anyhow::Result<Gated> {
+fn gated(config: &Config, seller: &Seller, spool: &Spool) -> anyhow::Result<Gated> {
     // A folder reads no headers; telling it who paid would be a signature for nothing.
     let payment_context = config.origin.payment_context && config.origin.url.is_some();
     let options = GateOptions { payment_context, ..GateOptions::default() };
-    let gate = GateLayer::new(seller.clone(), config.sites()?, options);
+    let gate = GateLayer::with_spool(seller.clone(), config.sites()?, options, spool.clone());
     let proxy = config.proxy()?;
     let endpoint: Arc<dyn Endpoint> = match (&config.origin.folder, &proxy) {
         (Some(folder), _) => {
@@ -157,6 +167,7 @@ async fn seller(
     config: &Config,
     key: Arc<PrivateKey>,
     books: Arc<dyn Books>,
+    exact: Option<ExactParts>,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Seller> {
     let now = clock.now();
@@ -167,7 +178,7 @@ async fn seller(
     let directory = DirectoryOptions { allow_loopback: config.agents.allow_loopback, ..DirectoryOptions::default() };
     let keys = KeyDirectory::new(directory)?;
     let network = config.seller.network.parse().context("[seller] network")?;
-    Ok(Seller::new(SellerParts {
+    let parts = SellerParts {
         origin,
         key,
         network,
@@ -178,7 +189,45 @@ async fn seller(
         keys: Arc::new(keys),
         clock,
         starter: starter(&config.agents),
-    }))
+    };
+    Ok(match exact {
+        Some(exact) => Seller::paid_at_once(parts, exact),
+        None => Seller::new(parts),
+    })
+}
+
+/// What is needed to be paid at once: the same books, a reader of payloads, and facilitators.
+fn paid_at_once(
+    config: &Config,
+    exact: &ExactConfig,
+    books: &Arc<SqliteBooks>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<ExactParts> {
+    let api_key = exact.facilitator_key.as_ref().map(|file| {
+        let path = config.path(file);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        anyhow::Ok(text.trim().to_owned())
+    });
+    let api_key = api_key.transpose()?;
+    let remote = |url: &String| {
+        let url = url.parse().with_context(|| format!("[exact] facilitator `{url}`"))?;
+        let options = RemoteOptions { api_key: api_key.clone(), ..RemoteOptions::at(url) };
+        Ok(Arc::new(RemoteFacilitator::new(options)?) as Arc<dyn Facilitator>)
+    };
+    let remotes = exact.facilitator.iter().map(remote).collect::<anyhow::Result<_>>()?;
+    Ok(ExactParts {
+        books: Arc::clone(books) as Arc<dyn ExactBooks>,
+        scheme: Arc::new(EvmExact),
+        facilitator: Arc::new(Failover::new(remotes, Arc::clone(clock))),
+    })
+}
+
+/// Beside the books, unless the configuration says otherwise.
+fn spool_folder(config: &Config, exact: &ExactConfig) -> PathBuf {
+    match &exact.spool {
+        Some(folder) => config.path(folder),
+        None => config.path(&config.books.path).with_extension("spool"),
+    }
 }
 
 fn starter(agents: &AgentsConfig) -> Option<StarterCredit> {

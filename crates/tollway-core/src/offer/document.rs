@@ -13,6 +13,7 @@ use tollway_signatures::{PrivateKey, PublicKey, jws};
 
 use super::{LIFETIME_MAX, OFFER_MAX, OFFER_TYPE};
 use crate::rules::Pattern;
+use crate::scheme::exact::{ExactWay, IdentifierWish};
 
 /// What a seller signs: what the resources of a rule cost, how they may be paid, until when.
 ///
@@ -25,6 +26,12 @@ pub struct OfferDocument {
     pub asset: Asset,
     /// For whom: the rule's audience.
     pub audience: String,
+    /// The ways to pay at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exact: Vec<ExactWay>,
+    /// Whether a payment made at once may, or must, carry an identifier of its purchase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identifier: Option<IdentifierWish>,
     /// Last second (exclusive) at which a commitment to this offer is accepted.
     pub not_after: u64,
     /// First second at which it is accepted.

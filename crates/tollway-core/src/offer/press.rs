@@ -12,6 +12,7 @@ use tollway_signatures::PrivateKey;
 
 use super::document::{Offer, OfferDocument, OfferId, OfferScope, OfferTerms};
 use crate::rules::RuleSet;
+use crate::scheme::exact::{ExactWay, IdentifierWish};
 
 /// Offers are made for whole minutes.
 const MINUTE: u64 = 60;
@@ -37,8 +38,14 @@ pub struct PricedRule {
     pub asset: Asset,
     /// For whom.
     pub audience: String,
+    /// Ways to pay at once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exact: Vec<ExactWay>,
     /// Name.
     pub id: String,
+    /// Whether a payment made at once may, or must, carry an identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identifier: Option<IdentifierWish>,
     /// Life of an offer, in seconds.
     pub lifetime: u64,
     /// Methods; `*` is any.
@@ -62,7 +69,9 @@ impl RulesVersion {
                 amount: charge.price.amount,
                 asset: charge.price.asset.clone(),
                 audience: rule.audience.as_str().to_owned(),
+                exact: charge.exact.as_ref().map(|exact| exact.ways.clone()).unwrap_or_default(),
                 id: rule.id.clone(),
+                identifier: charge.exact.as_ref().and_then(|exact| exact.identifier),
                 lifetime: charge.lifetime,
                 methods: rule.methods.names(),
                 path: rule.pattern.as_str().to_owned(),
@@ -186,6 +195,8 @@ impl OfferPress {
             amount: rule.amount,
             asset: rule.asset.clone(),
             audience: rule.audience.clone(),
+            exact: rule.exact.clone(),
+            identifier: rule.identifier,
             not_after: not_before + rule.lifetime,
             not_before,
             rule: rule.id.clone(),

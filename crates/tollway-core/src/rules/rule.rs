@@ -5,6 +5,7 @@ use tollway_protocol::{Dress, Price};
 
 use super::asker::{Asker, Fit};
 use super::{Conditions, Pattern, Requester};
+use crate::scheme::exact::{DemandBody, ExactTerms};
 
 /// Methods for which a rule that says `GET` does not speak: each changes something and is served
 /// by its own handler. Every other method, `HEAD` and invented ones included, is gated with `GET`.
@@ -76,6 +77,10 @@ pub struct Charge {
     pub re_serves: u8,
     /// The terms under which the content is sold.
     pub terms: Option<TermsRef>,
+    /// How it may be paid at once, on a network of its own.
+    pub exact: Option<ExactTerms>,
+    /// What the JSON body of a 402 holds.
+    pub body: DemandBody,
 }
 
 /// Which parts of a request a commitment's signature must cover.
@@ -209,6 +214,8 @@ impl Charge {
             live: false,
             re_serves: 3,
             terms: None,
+            exact: None,
+            body: DemandBody::Auto,
         }
     }
 }

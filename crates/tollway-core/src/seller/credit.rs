@@ -127,6 +127,11 @@ impl Seller {
     pub(crate) async fn file_evidence(&self, key: &PublicKey, offer: &Offer, now: u64) -> Result<(), Refusal> {
         let thumbprint = key.thumbprint().to_string();
         self.file(DocumentKind::Key, &thumbprint, || jwk(key), now).await?;
+        self.file_offer(offer, now).await
+    }
+
+    /// Files an offer, so that what was sold under it can be read as long as the books are kept.
+    pub(crate) async fn file_offer(&self, offer: &Offer, now: u64) -> Result<(), Refusal> {
         let offer_id = offer.id().to_string();
         self.file(DocumentKind::Offer, &offer_id, || offer.jws().as_bytes().to_vec(), now).await
     }

@@ -1,7 +1,8 @@
 //! Requests in flight: of identical copies one runs, the others wait for it. Bounded per
-//! commitment, and in number.
+//! commitment or payment, and in number.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -13,18 +14,17 @@ pub const WAITERS_MAX: usize = 64;
 /// Commitments in flight at once.
 const FLIGHTS_MAX: usize = 65_536;
 
-type Board = Arc<Mutex<HashMap<CommitmentId, watch::Sender<()>>>>;
+type Board<Id> = Arc<Mutex<HashMap<Id, watch::Sender<()>>>>;
 
-/// Which commitments are being served right now in this process.
-#[derive(Default)]
-pub(crate) struct Flights {
-    board: Board,
+/// Which commitments, or which payments, are being served right now in this process.
+pub(crate) struct Flights<Id: Eq + Hash + Copy = CommitmentId> {
+    board: Board<Id>,
 }
 
 /// How a request enters.
-pub(crate) enum Entry {
+pub(crate) enum Entry<Id: Eq + Hash + Copy = CommitmentId> {
     /// Nobody serves this commitment: go on.
-    First(Flight),
+    First(Flight<Id>),
     /// Somebody does: wait, then look at the books.
     Wait(Landing),
     /// Too many wait already.
@@ -32,17 +32,23 @@ pub(crate) enum Entry {
 }
 
 /// The right to serve a commitment; landing is its drop.
-pub(crate) struct Flight {
-    board: Board,
-    id: CommitmentId,
+pub(crate) struct Flight<Id: Eq + Hash + Copy = CommitmentId> {
+    board: Board<Id>,
+    id: Id,
 }
 
 /// The end of somebody else's flight.
 #[derive(Debug)]
 pub struct Landing(watch::Receiver<()>);
 
-impl Flights {
-    pub(crate) fn enter(&self, id: CommitmentId) -> Entry {
+impl<Id: Eq + Hash + Copy> Default for Flights<Id> {
+    fn default() -> Self {
+        Self { board: Arc::default() }
+    }
+}
+
+impl<Id: Eq + Hash + Copy> Flights<Id> {
+    pub(crate) fn enter(&self, id: Id) -> Entry<Id> {
         let mut board = self.board.lock();
         if let Some(sender) = board.get(&id) {
             if sender.receiver_count() >= WAITERS_MAX {
@@ -66,7 +72,7 @@ impl Landing {
     }
 }
 
-impl Drop for Flight {
+impl<Id: Eq + Hash + Copy> Drop for Flight<Id> {
     fn drop(&mut self) {
         self.board.lock().remove(&self.id);
     }

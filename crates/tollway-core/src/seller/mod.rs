@@ -5,6 +5,7 @@
 mod admit;
 mod cards;
 mod credit;
+mod exact;
 mod flights;
 mod identify;
 mod keys;
@@ -15,6 +16,9 @@ mod verified;
 
 pub use admit::{Admission, Known, Purchase, Replay};
 pub use credit::StarterCredit;
+pub use exact::{
+    ExactAdmission, ExactKnown, ExactParts, ExactPurchase, ExactReceipt, ExactVerified, Paid, Resolved, Settling,
+};
 pub use flights::{Landing, WAITERS_MAX};
 pub use identify::Identified;
 pub use keys::KeySource;
@@ -24,7 +28,7 @@ pub use verified::Verified;
 
 use std::sync::Arc;
 
-use tollway_ledger::{Books, BooksError};
+use tollway_ledger::{Books, BooksError, PaymentId};
 use tollway_protocol::{Network, Refusal};
 use tollway_signatures::{AgentPolicy, PrivateKey};
 
@@ -67,6 +71,7 @@ pub struct Seller {
 
 struct Shared {
     parts: SellerParts,
+    exact: Option<ExactParts>,
     memory: Arc<Memory>,
 }
 
@@ -74,6 +79,7 @@ struct Shared {
 #[derive(Default)]
 struct Memory {
     flights: Flights,
+    payments: Flights<PaymentId>,
     replays: Replays,
     known_agents: KnownAgents,
     filed: credit::Filed,
@@ -83,7 +89,12 @@ struct Memory {
 impl Seller {
     /// An engine made of these parts.
     pub fn new(parts: SellerParts) -> Self {
-        Self { shared: Arc::new(Shared { parts, memory: Arc::default() }) }
+        Self { shared: Arc::new(Shared { parts, exact: None, memory: Arc::default() }) }
+    }
+
+    /// An engine that is also paid at once.
+    pub fn paid_at_once(parts: SellerParts, exact: ExactParts) -> Self {
+        Self { shared: Arc::new(Shared { parts, exact: Some(exact), memory: Arc::default() }) }
     }
 
     /// The same seller under other rules: what is in flight, and what was sold, stays known.
@@ -102,7 +113,8 @@ impl Seller {
             agents: old.agents,
             starter,
         };
-        Self { shared: Arc::new(Shared { parts, memory: Arc::clone(&self.shared.memory) }) }
+        let exact = self.shared.exact.clone();
+        Self { shared: Arc::new(Shared { parts, exact, memory: Arc::clone(&self.shared.memory) }) }
     }
 
     /// The rules.

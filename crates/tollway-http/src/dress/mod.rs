@@ -1,23 +1,36 @@
-//! The dresses of the deferred way over HTTP: how each spells a demand, a commitment and a
-//! receipt. A dress decides nothing; what it reads is a [`Promise`], what it writes are facts.
+//! The dresses of the deferred way over HTTP, and both versions of the exact way: how each
+//! spells a demand, a payment and a receipt. A dress decides nothing; what it reads is a [`Promise`]
+//! or an [`ExactPayment`], what it writes are facts.
 
 mod cloudflare;
 mod crawl;
+mod exact;
 mod handshake;
 mod x402;
 
 pub use cloudflare::is_published;
+pub use exact::{ExactFailure, exact_field, v1_body, write_exact_failure, write_exact_receipt};
 pub use handshake::demand_body;
 pub use x402::{OFFER_EXTENSION, demand_header, offer_document};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tollway_core::scheme::deferred::Promise;
+use tollway_core::scheme::exact::ExactPayment;
 use tollway_core::seller::Receipt;
 use tollway_protocol::{Dress, PaymentPayload, Reason, Refusal, header};
 
-/// A commitment found in a request, and the field whose signature must cover it.
+/// What a request pays with.
 #[derive(Debug)]
-pub struct Presented {
+pub enum Presented {
+    /// A commitment, and the field whose signature must cover it.
+    Promise(Promised),
+    /// A payment that moves money at once. It is signed by itself, not by the message's signature.
+    Exact(Box<ExactPayment>),
+}
+
+/// A commitment found in a request.
+#[derive(Debug)]
+pub struct Promised {
     /// What was promised.
     pub promise: Promise,
     /// The field it came in.
@@ -51,7 +64,7 @@ pub fn field(headers: &HeaderMap) -> &'static str {
     present.unwrap_or(header::PAYMENT_SIGNATURE)
 }
 
-/// Reads the commitment of a request, if it carries one.
+/// Reads the payment of a request, if it carries one.
 ///
 /// # Errors
 /// `conflicting_payment` for more than one way to pay, `field_repeated` for a payment field sent
@@ -73,12 +86,15 @@ pub fn read(headers: &HeaderMap) -> Result<Option<Presented>, Refusal> {
     }
     let Some((field, text)) = found else { return Ok(None) };
     let promise = match field {
-        header::PAYMENT_SIGNATURE => x402::read(text)?,
+        header::PAYMENT_SIGNATURE => match x402::read(text)? {
+            Presented::Promise(promised) => promised.promise,
+            exact @ Presented::Exact(_) => return Ok(Some(exact)),
+        },
         header::PAYMENT => handshake::read(text)?,
         header::CRAWLER_EXACT_PRICE | header::CRAWLER_MAX_PRICE => crawl::read(field, text)?,
-        _ => return Err(Refusal::new(Reason::UnsupportedVersion, "x402 v1 payments are not taken here")),
+        _ => return exact::read_v1(text).map(Some),
     };
-    Ok(Some(Presented { promise, field }))
+    Ok(Some(Presented::Promise(Promised { promise, field })))
 }
 
 /// The field a commitment of this dress travels in, and its value: what a buyer sends.
@@ -178,7 +194,7 @@ mod tests {
         assert_eq!(refused(&[payment, exact]), Reason::ConflictingPayment);
         assert_eq!(refused(&[exact, most]), Reason::ConflictingPayment);
         assert_eq!(refused(&[exact, exact]), Reason::FieldRepeated);
-        assert_eq!(refused(&[(header::X_PAYMENT, "e30=")]), Reason::UnsupportedVersion);
+        assert_eq!(refused(&[(header::X_PAYMENT, "eyJ4NDAyVmVyc2lvbiI6Mn0=")]), Reason::UnsupportedVersion);
     }
 
     #[test]

@@ -1,16 +1,17 @@
-//! The x402 v2 dress: scheme `batch-settlement` on a credit-backed network.
+//! The x402 v2 dress: scheme `batch-settlement` on a credit-backed network, beside `exact`.
 
 use serde_json::{Map, Value, json};
 use tollway_core::offer::Offer;
 use tollway_core::scheme::deferred::cloudflare::requirements as published;
 use tollway_core::scheme::deferred::{BATCH_SETTLEMENT, EXTRA_OFFER, Limit, Promise, requirements};
+use tollway_core::scheme::exact::{self, ExactPayment};
 use tollway_core::seller::Receipt;
 use tollway_protocol::{
     DeferredPayload, Dress, Network, PaymentPayload, PaymentRequired, Reason, Refusal, ResourceInfo, SettleResponse,
-    Settlement, limits,
+    Settlement, header, limits,
 };
 
-use super::{ReceiptFacts, cloudflare, invalid_receipt};
+use super::{Presented, Promised, ReceiptFacts, cloudflare, invalid_receipt};
 
 /// Extension under which a demand carries the signed offer itself.
 pub const OFFER_EXTENSION: &str = "tollway-offer";
@@ -20,21 +21,27 @@ const EXTRA_HEAD: &str = "head";
 const EXTRA_SEQUENCE: &str = "sequence";
 const EXTRA_CURRENT_OFFER: &str = "currentOffer";
 
-/// The demand for one URL, as the value of its header. The signed offer rides along where the
-/// header stays within its cap; of a URL that is too long itself, only the site is named.
+/// The demand for one URL, as the value of its header: every way of the offer that is spoken in
+/// x402 v2. The signed offer rides along where the header stays within its cap; of a URL that is too
+/// long itself, only the site is named.
 pub fn demand_header(offer: &Offer, network: &Network, url: &str, error: Option<&str>) -> String {
-    let ways = &offer.document().ways;
-    let own = ways.contains(&Dress::X402).then(|| requirements(offer, network));
-    let published = if ways.contains(&Dress::Cloudflare) { published(offer) } else { None };
-    let registration = published.is_some().then(|| cloudflare::extension(&offer.document().seller));
-    let mut demand = PaymentRequired::new(ResourceInfo::at(url), own.into_iter().chain(published).collect());
-    demand.extensions = registration.map(|extension| Map::from_iter([extension]));
-    demand.error = error.map(str::to_owned);
-    let bare = demand.clone();
+    let document = offer.document();
+    let deferred = document.ways.contains(&Dress::X402).then(|| requirements(offer, network));
+    let published = if document.ways.contains(&Dress::Cloudflare) { published(offer) } else { None };
+    // A client has to see these to be able to pay: they stay in every form.
+    let registration = published.is_some().then(|| cloudflare::extension(&document.seller));
+    let wish = document.identifier.map(|wish| (exact::IDENTIFIER.to_owned(), exact::identifier_extension(wish)));
+    let needed: Map<_, _> = registration.into_iter().chain(wish).collect();
+    let at_once = document.exact.iter().map(|way| exact::requirements(offer, way));
+    let ways = deferred.into_iter().chain(published).chain(at_once).collect();
+    let mut bare = PaymentRequired::new(ResourceInfo::at(url), ways);
+    bare.error = error.map(str::to_owned);
+    bare.extensions = (!needed.is_empty()).then_some(needed);
+    let mut demand = bare.clone();
     let signed = json!({"info": {"jws": offer.jws()}, "schema": {"type": "object"}});
     demand.extensions.get_or_insert_default().insert(OFFER_EXTENSION.to_owned(), signed);
     let fits = |text: &String| text.len() <= limits::DEMAND_HEADER;
-    let site = || PaymentRequired { resource: ResourceInfo::at(&offer.document().seller), ..bare.clone() }.encode();
+    let site = || PaymentRequired { resource: ResourceInfo::at(&document.seller), ..bare.clone() }.encode();
     [&demand, &bare].into_iter().map(PaymentRequired::encode).find(fits).unwrap_or_else(site)
 }
 
@@ -43,14 +50,20 @@ pub fn offer_document(demand: &PaymentRequired) -> Option<&str> {
     demand.extensions.as_ref()?.get(OFFER_EXTENSION)?.get("info")?.get("jws")?.as_str()
 }
 
-pub(super) fn read(text: &str) -> Result<Promise, Refusal> {
+pub(super) fn read(text: &str) -> Result<Presented, Refusal> {
     let payment = PaymentPayload::decode(text)?;
+    let promised = |promise| Presented::Promise(Promised { promise, field: header::PAYMENT_SIGNATURE });
     if cloudflare::is_spoken(&payment) {
-        return cloudflare::read(payment);
+        return cloudflare::read(payment).map(promised);
     }
-    if payment.accepted.scheme != BATCH_SETTLEMENT {
-        return Err(Refusal::new(Reason::UnsupportedScheme, "only `batch-settlement` is taken in this way"));
+    match payment.accepted.scheme.as_str() {
+        BATCH_SETTLEMENT => promise(payment).map(promised),
+        exact::EXACT => ExactPayment::of_v2(payment).map(|payment| Presented::Exact(Box::new(payment))),
+        _ => Err(Refusal::new(Reason::UnsupportedScheme, "only `batch-settlement` and `exact` are taken in this way")),
     }
+}
+
+fn promise(payment: PaymentPayload) -> Result<Promise, Refusal> {
     let inner = DeferredPayload::from_map(&payment.payload)?;
     if inner.amount != payment.accepted.amount || inner.asset != payment.accepted.asset {
         return Err(Refusal::new(Reason::AmountMismatch, "`payload` and `accepted` promise different things"));

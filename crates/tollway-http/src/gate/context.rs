@@ -4,63 +4,107 @@
 
 use http::{HeaderMap, HeaderValue};
 use serde_json::json;
-use tollway_core::seller::{Seller, Verified};
-use tollway_ledger::{CommitmentId, Recorded};
-use tollway_protocol::{Amount, header};
+use tollway_core::scheme::{deferred, exact};
+use tollway_core::seller::{ExactReceipt, ExactVerified, Seller, Verified};
+use tollway_ledger::Recorded;
+use tollway_protocol::{Amount, Network, header};
 use tollway_signatures::jws;
 
 /// Seconds for which a token is good.
 const LIFETIME: u64 = 120;
 
 /// Who pays for this request: found among a request's extensions by a handler behind the gate.
-/// Its credit is held; it is charged when the handler has answered with success.
+///
+/// Deferred: its credit is held, and it is charged when the handler has answered with success.
+/// Exact: the payment was verified and settles after the handler, or has settled where a
+/// transaction is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaidBy {
-    /// The payer: the signature agent's URL.
+    /// `deferred` or `exact`.
+    pub scheme: &'static str,
+    /// The payer: the signature agent's URL, or an address on the network.
     pub agent: String,
-    /// What will be charged, in atomic units.
+    /// What is charged, in atomic units of what the rule asks for.
     pub amount: Amount,
     /// The rule that decided.
     pub rule: String,
-    /// The commitment.
-    pub commitment: CommitmentId,
+    /// Id of the commitment or of the payment.
+    pub id: String,
+    /// Where it settles.
+    pub network: Network,
+    /// The transfer, where the money has moved already.
+    pub transaction: Option<String>,
 }
 
 impl PaidBy {
-    pub(super) fn of(verified: &Verified) -> Self {
+    pub(super) fn of(verified: &Verified, network: &Network) -> Self {
         Self {
+            scheme: deferred::DEFERRED,
             agent: verified.payer().to_owned(),
             amount: verified.amount(),
             rule: verified.rule().id.clone(),
-            commitment: verified.id(),
+            id: verified.id().to_string(),
+            network: network.clone(),
+            transaction: None,
+        }
+    }
+
+    pub(super) fn at_once(verified: &ExactVerified) -> Self {
+        Self {
+            scheme: exact::EXACT,
+            agent: verified.payer().to_owned(),
+            amount: verified.amount(),
+            rule: verified.rule().id.clone(),
+            id: verified.id().to_string(),
+            network: verified.network().clone(),
+            transaction: None,
+        }
+    }
+
+    pub(super) fn settled(receipt: &ExactReceipt) -> Self {
+        Self {
+            scheme: exact::EXACT,
+            agent: receipt.payer.clone(),
+            amount: receipt.amount,
+            rule: receipt.rule.clone(),
+            id: receipt.id.to_string(),
+            network: receipt.network.clone(),
+            transaction: Some(receipt.transaction.clone()),
         }
     }
 
     /// Who paid for what is served again.
-    pub(super) fn of_recorded(recorded: &Recorded) -> Self {
+    pub(super) fn of_recorded(recorded: &Recorded, network: &Network) -> Self {
         Self {
+            scheme: deferred::DEFERRED,
             agent: recorded.agent.as_str().to_owned(),
             amount: recorded.amount,
             rule: recorded.rule.clone(),
-            commitment: recorded.id,
+            id: recorded.id.to_string(),
+            network: network.clone(),
+            transaction: None,
         }
     }
 
     /// Writes the signed token: a JWT (RFC 7519) by the seller's key, for this URL, for 120 s.
     pub(super) fn write_token(&self, headers: &mut HeaderMap, seller: &Seller, url: &str) {
         let now = seller.now();
-        let claims = json!({
+        let mut claims = json!({
             "amount": self.amount,
             "aud": url,
             "exp": now + LIFETIME,
             "iat": now,
             "iss": seller.origin(),
-            "jti": self.commitment,
+            "jti": self.id,
             "nbf": now,
+            "network": self.network,
             "rule": self.rule,
-            "scheme": "deferred",
+            "scheme": self.scheme,
             "sub": self.agent,
         });
+        if let Some(transaction) = &self.transaction {
+            claims["transaction"] = transaction.as_str().into();
+        }
         let token = jws::sign("JWT", claims.to_string().as_bytes(), seller.key());
         if let Ok(value) = HeaderValue::from_str(&token) {
             headers.insert(header::PAYMENT_CONTEXT, value);

@@ -15,6 +15,8 @@ pub enum Outcome {
     Passed,
     /// It was paid and served.
     Sold(Amount),
+    /// It was paid at once and served. Amounts of other assets are not added to those of the books.
+    SoldAtOnce,
     /// It had been sold before and was answered from the record.
     Replayed,
     /// It was paid for and cost nothing: the upstream did not answer with success.
@@ -106,6 +108,7 @@ impl Counters {
         let counts = self.rules.iter().find(|counts| counts.rule == name).unwrap_or(&self.rules[0]);
         let place = match outcome {
             Outcome::Passed => 0,
+            Outcome::SoldAtOnce => 1,
             Outcome::Sold(amount) => {
                 add(&counts.charged, u64::try_from(amount.get()).unwrap_or(u64::MAX));
                 1

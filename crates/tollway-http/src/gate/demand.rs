@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::json;
 use tollway_core::offer::Offer;
 use tollway_core::rules::Charge;
+use tollway_core::scheme::exact::{DemandBody, is_code};
 use tollway_core::seller::Seller;
 use tollway_protocol::{Dress, Reason, Refusal, header};
 use tollway_signatures::policy::WEB_BOT_AUTH;
@@ -16,7 +17,7 @@ use crate::body::{Body, empty, full};
 use crate::{dress as spelled, status};
 
 /// Fields that decide what a priced resource answers.
-pub(crate) const VARY_ON: &str = "signature-agent, signature-input, payment, payment-signature, crawler-exact-price, crawler-max-price, user-agent, accept";
+pub(crate) const VARY_ON: &str = "signature-agent, signature-input, payment, payment-signature, x-payment, crawler-exact-price, crawler-max-price, user-agent, accept";
 
 /// A refusal on its way to the wire: why, in which dress it was asked, and what would be taken.
 pub(crate) struct Refused<'a> {
@@ -34,6 +35,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) url: &'a str,
     /// A person's browser asks.
     pub(crate) person: bool,
+    /// The body speaks version 1, where the offer can be said in it.
+    pub(crate) v1: bool,
     /// Fields that a signature must cover to be taken for this request.
     pub(crate) signed_fields: &'a [&'static str],
 }
@@ -59,11 +62,22 @@ impl Refused<'_> {
             headers.insert(header::ACCEPT_SIGNATURE, ascii(&asked_signature(fields)));
         }
         let body = match self.terms {
-            Some(terms) if code == StatusCode::PAYMENT_REQUIRED => terms.write(headers, &self.refusal, self.dress),
+            Some(terms) if code == StatusCode::PAYMENT_REQUIRED || code == StatusCode::PRECONDITION_FAILED => {
+                terms.write(headers, &self.refusal, self.dress)
+            }
             _ => problem(headers, &self.refusal, self.dress),
         };
         *response.body_mut() = full(body);
         response
+    }
+}
+
+/// Whether the body of a 402 is written for clients of version 1.
+pub(crate) fn speaks_v1(charge: &Charge, dress: Dress, headers: &HeaderMap) -> bool {
+    match charge.body {
+        DemandBody::Auto => dress == Dress::X402 && !headers.contains_key(header::SIGNATURE_AGENT),
+        DemandBody::V1 => true,
+        DemandBody::Deferred => false,
     }
 }
 
@@ -73,7 +87,8 @@ impl Terms<'_> {
         let network = self.seller.network();
         let error = error_text(refusal, dress);
         let ways = &self.charge.dresses;
-        if ways.contains(&Dress::X402) || spelled::is_published(self.offer) {
+        let at_once = !self.offer.document().exact.is_empty();
+        if ways.contains(&Dress::X402) || at_once || spelled::is_published(self.offer) {
             let demand = spelled::demand_header(self.offer, network, self.url, Some(&error));
             headers.insert(header::PAYMENT_REQUIRED, ascii(&demand));
         }
@@ -85,6 +100,10 @@ impl Terms<'_> {
         if self.person {
             return page::write(headers, self.offer, self.url, refusal).into();
         }
+        if let Some(body) = self.v1.then(|| spelled::v1_body(self.offer, self.url, v1_error(&error))).flatten() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            return body.into();
+        }
         if ways.contains(&Dress::Handshake) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             return spelled::demand_body(self.offer, network, self.url).into();
@@ -94,8 +113,7 @@ impl Terms<'_> {
 }
 
 /// Fields that scripts in browsers may read.
-pub(crate) const EXPOSED: &str =
-    "payment-required, payment-response, crawler-price, crawler-charged, crawler-error, signature, signature-input";
+pub(crate) const EXPOSED: &str = "payment-required, payment-response, x-payment-response, crawler-price, crawler-charged, crawler-error, signature, signature-input";
 
 /// The plain body of a refusal: its code and what it is about.
 fn problem(headers: &mut HeaderMap, refusal: &Refusal, dress: Dress) -> Bytes {
@@ -119,13 +137,22 @@ fn asked_signature(fields: &[&str]) -> String {
     )
 }
 
+const UNPAID: &str = "Payment required";
+
 /// x402's word for an unpaid request is a sentence; every other refusal is its code.
 fn error_text(refusal: &Refusal, dress: Dress) -> String {
     match refusal.reason {
-        Reason::PaymentRequired => "Payment required".to_owned(),
+        Reason::PaymentRequired => UNPAID.to_owned(),
+        // What whoever settles has said, where it is a code.
+        Reason::PaymentRefused if is_code(&refusal.detail) => refusal.detail.to_string(),
         reason if dress == Dress::Cloudflare => status::cloudflare_error(reason).to_owned(),
         reason => reason.code().to_owned(),
     }
+}
+
+/// The sentence of version 1 for an unpaid request names its own field.
+fn v1_error(error: &str) -> &str {
+    if error == UNPAID { "X-PAYMENT header is required" } else { error }
 }
 
 fn ascii(text: &str) -> HeaderValue {

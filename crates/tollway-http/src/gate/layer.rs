@@ -7,6 +7,7 @@ use tollway_core::seller::Seller;
 
 use super::answers::Answers;
 use super::counters::Counters;
+use super::exact::Spool;
 use super::ready::Demands;
 use super::service::Gate;
 use crate::endpoint::Endpoint;
@@ -20,6 +21,8 @@ pub struct GateOptions {
     /// Answers up to this many bytes are gathered before they are charged, so that a cut one
     /// costs nothing; longer ones are charged at their head and streamed.
     pub gathered_max: usize,
+    /// Answers to payments that settle at once are kept for their buyers up to this many bytes.
+    pub spooled_max: usize,
     /// How long a copy waits for the first of its kind.
     pub replay_wait: Duration,
     /// How long the upstream may take to answer a priced request, gathered body included.
@@ -33,6 +36,7 @@ impl Default for GateOptions {
         Self {
             request_body_max: 1 << 20,
             gathered_max: 256 << 10,
+            spooled_max: 1 << 20,
             replay_wait: Duration::from_secs(10),
             upstream_wait: Duration::from_secs(30),
             payment_context: false,
@@ -54,14 +58,20 @@ pub(crate) struct Shared {
     pub(crate) answers: Answers,
     pub(crate) counters: Counters,
     pub(crate) demands: Demands,
+    pub(crate) spool: Spool,
 }
 
 impl GateLayer {
     /// A gate of this seller for these sites.
     pub fn new(seller: Seller, sites: Vec<Site>, options: GateOptions) -> Self {
+        Self::with_spool(seller, sites, options, Spool::in_memory())
+    }
+
+    /// The same, with a place on disk where paid answers wait for their buyers.
+    pub fn with_spool(seller: Seller, sites: Vec<Site>, options: GateOptions, spool: Spool) -> Self {
         let counters = Counters::new(seller.rules());
-        let shared =
-            Shared { seller, sites, options, answers: Answers::default(), counters, demands: Demands::default() };
+        let (answers, demands) = (Answers::default(), Demands::default());
+        let shared = Shared { seller, sites, options, answers, counters, demands, spool };
         Self { shared: Arc::new(shared) }
     }
 }

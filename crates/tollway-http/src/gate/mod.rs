@@ -4,13 +4,14 @@
 //! One file a step: `service` walks the road, `demand` writes refusals, `ready` keeps those that differ in their URL only, `sell` serves and settles,
 //! `replay` answers what was sold before, `receipt` signs, `delivered` watches streamed bodies, `context` tells the
 //! upstream who paid, `page` shows a 402 to people, `proof` finds out
-//! who asks where a rule wants to know.
+//! who asks where a rule wants to know. `exact/` sells what is paid at once.
 
 mod answers;
 mod context;
 mod counters;
 mod delivered;
 mod demand;
+mod exact;
 mod expiring;
 mod layer;
 mod page;
@@ -24,6 +25,7 @@ mod service;
 
 pub use context::PaidBy;
 pub use counters::{Class, Count, Counters, Outcome};
+pub use exact::{Spool, SpoolError};
 pub use expiring::expire_claims;
 pub use layer::{GateLayer, GateOptions};
 pub use proof::claims;

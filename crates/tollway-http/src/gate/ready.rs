@@ -17,7 +17,7 @@ use tollway_core::rules::{Readings, Rule, Ruling};
 use tollway_protocol::{Dress, Reason, header, limits};
 
 use super::counters::{Class, Outcome};
-use super::demand::{Refused, Terms};
+use super::demand::{Refused, Terms, speaks_v1};
 use super::page;
 use super::request::{is_signed, requester};
 use super::service::{Gate, unpaid};
@@ -113,7 +113,9 @@ impl Gate {
         let offer = seller.offer(&rule.id, seller.now())?;
         self.shared.demands.of(offer.id(), || {
             let signed_fields = &[header::PAYMENT_SIGNATURE];
-            let terms = Terms { seller, offer: &offer, charge, url: MARK, person: false, signed_fields };
+            // Whoever says something of itself takes the whole road.
+            let v1 = speaks_v1(charge, Dress::X402, &HeaderMap::new());
+            let terms = Terms { seller, offer: &offer, charge, url: MARK, person: false, v1, signed_fields };
             let refused = Refused { refusal: unpaid(), dress: Dress::X402, terms: Some(terms) };
             Demand::around(refused.into_response())
         })

@@ -49,7 +49,7 @@ impl Gate {
         }
         let cap = self.shared.options.gathered_max;
         // A handler that asks who paid is told so this time too.
-        request.extensions_mut().insert(PaidBy::of_recorded(recorded));
+        request.extensions_mut().insert(PaidBy::of_recorded(recorded, self.shared.seller.network()));
         let fresh = async {
             let response = self.upstream(with_body(request)).await;
             if !response.status().is_success() {

@@ -47,7 +47,8 @@ impl Gate {
     ) -> Result<Response<Body>, Refusal> {
         let wait = self.shared.options.upstream_wait;
         let head = Head { method: request.method().clone(), headers: request.headers().clone() };
-        let asking = self.paid_upstream(with_body(request), PaidBy::of(&verified), &asked.url);
+        let paid = PaidBy::of(&verified, self.shared.seller.network());
+        let asking = self.paid_upstream(with_body(request), paid, &asked.url);
         let Ok(response) = tokio::time::timeout(wait, asking).await else {
             return refused_after_release(verified, Reason::UpstreamTimeout, "the upstream did not answer in time")
                 .await;
@@ -175,7 +176,7 @@ struct Served {
     head: Head,
 }
 
-fn finished<T>(joined: Result<Result<T, Refusal>, tokio::task::JoinError>) -> Result<T, Refusal> {
+pub(super) fn finished<T>(joined: Result<Result<T, Refusal>, tokio::task::JoinError>) -> Result<T, Refusal> {
     joined.unwrap_or_else(|_| Err(Refusal::new(Reason::Internal, "a task of the gate broke off")))
 }
 
@@ -192,9 +193,13 @@ pub(super) fn without_digest(mut response: Response<Body>) -> Response<Body> {
 
 /// Whether an answer says that it is short enough to be gathered before it is charged.
 pub(super) fn is_short(response: &Response<Body>, cap: usize) -> bool {
+    told_length(response).is_some_and(|length| usize::try_from(length).is_ok_and(|length| length <= cap))
+}
+
+/// How long an answer says it is.
+pub(super) fn told_length(response: &Response<Body>) -> Option<u64> {
     let told = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    let length = response.body().size_hint().exact().or(told);
-    length.is_some_and(|length| usize::try_from(length).is_ok_and(|length| length <= cap))
+    response.body().size_hint().exact().or(told)
 }
 
 /// By what the upstream tells two versions of an answer apart.

@@ -20,14 +20,14 @@ use tower::Service;
 
 use super::context::PaidBy;
 use super::counters::{Class, Outcome};
-use super::demand::{Refused, Terms, VARY_ON};
+use super::demand::{Refused, Terms, VARY_ON, speaks_v1};
 use super::layer::Shared;
 use super::page;
 use super::proof;
 use super::ready::AtOnce;
 use super::request::{Asked, drop_replacements, has_body, preflighted};
 use crate::body::{Body, empty, full};
-use crate::dress::{self, Presented};
+use crate::dress::{self, Presented, Promised};
 use crate::endpoint::Endpoint;
 use crate::origin::is_upgrade;
 use crate::{upload, wellknown};
@@ -159,7 +159,8 @@ impl Gate {
         } else {
             dress
         };
-        let terms = Terms { seller: &seller, offer: &offer, charge, url: &asked.url, person, signed_fields };
+        let v1 = speaks_v1(charge, dress, &parts.headers);
+        let terms = Terms { seller: &seller, offer: &offer, charge, url: &asked.url, person, v1, signed_fields };
         match self.clone().purchase(rule, asked, parts, body).await {
             Ok(response) => response,
             Err(refusal) => {
@@ -180,7 +181,10 @@ impl Gate {
         if parts.method == Method::HEAD {
             return Err(unpaid());
         }
-        let presented = dress::read(&parts.headers)?.ok_or_else(unpaid)?;
+        let presented = match dress::read(&parts.headers)?.ok_or_else(unpaid)? {
+            Presented::Promise(promised) => promised,
+            Presented::Exact(payment) => return self.buy_exact(rule, asked, parts, body, *payment).await,
+        };
         refuse_dress_not_offered(rule, &presented)?;
         // A body need not be announced in the head: not over HTTP/2, nor by a service in this process.
         let carries = has_body(&parts) || !http_body::Body::is_end_stream(&body);
@@ -197,7 +201,7 @@ impl Gate {
     }
 
     /// What the rule's profile demands of a signature.
-    fn policy(&self, rule: &Rule, presented: &Presented, carries: bool) -> Policy {
+    fn policy(&self, rule: &Rule, presented: &Promised, carries: bool) -> Policy {
         let agents = self.shared.seller.agents();
         match rule.charge_terms().map(|charge| charge.profile) {
             Some(Profile::Published) => Policy::published(presented.field, agents),
@@ -208,7 +212,7 @@ impl Gate {
     async fn admit(
         self,
         sold: Sold<'_>,
-        presented: Presented,
+        presented: Promised,
         identified: Identified,
         request: Request<bytes::Bytes>,
     ) -> Result<Response<Body>, Refusal> {
@@ -285,7 +289,7 @@ pub(super) fn unpaid() -> Refusal {
     Refusal::new(Reason::PaymentRequired, "this resource has a price")
 }
 
-fn refuse_dress_not_offered(rule: &Rule, presented: &Presented) -> Result<(), Refusal> {
+fn refuse_dress_not_offered(rule: &Rule, presented: &Promised) -> Result<(), Refusal> {
     let offered = rule.charge_terms().is_some_and(|charge| charge.dresses.contains(&presented.promise.dress));
     if offered {
         return Ok(());

@@ -1,10 +1,11 @@
 //! What a seller publishes about itself under `/.well-known/`: its key directory, its offers and
 //! terms for everyone, and for each agent its own account (which it may open by itself where the
-//! seller allows it), commitments and statements. Reserved:
+//! seller allows it), commitments and statements, and what became of an exact payment. Reserved:
 //! nothing below these paths is ever forwarded.
 
 mod account;
 mod documents;
+mod payments;
 mod reply;
 
 use std::sync::Arc;
@@ -59,6 +60,7 @@ pub(crate) async fn answer(shared: &Shared, asked: &Arc<Asked>, parts: &Parts) -
         ["offers", id] => documents::offer(shared, id).await,
         ["terms", hash] => documents::terms(shared, hash).await,
         ["account"] => account::account(shared, asked, parts).await,
+        ["payments", id] => payments::payment(shared, id).await,
         ["commitments", id] => account::commitment(shared, asked, parts, id).await,
         ["statements"] => account::statements(shared, asked, parts).await,
         ["statements", period] => account::statement(shared, asked, parts, period).await,

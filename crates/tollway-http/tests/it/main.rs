@@ -1,6 +1,7 @@
 //! Tests over real sockets.
 
 mod errors_doc;
+mod exact;
 mod facilitator;
 mod gate;
 mod key_directory;

@@ -44,6 +44,9 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
     }
     announce(&config, &gateway, &listener)?;
     beside.spawn(expire_claims(gateway.current().seller));
+    if config.exact.is_some() {
+        beside.spawn(resolve_payments(Arc::clone(&gateway)));
+    }
     beside.spawn(reloading);
     beside.spawn(crate::counts::keep(Arc::clone(&gateway)));
     let endpoint: Arc<dyn Endpoint> = gateway.endpoint.clone();
@@ -76,6 +79,22 @@ pub(crate) fn stop_signal() -> impl Future<Output = ()> {
         tokio::select! {
             _ = interrupted => {}
             () = terminated => {}
+        }
+    }
+}
+
+/// Payments whose outcome a crash or a lost answer has left open are asked about, at start and again.
+async fn resolve_payments(gateway: Arc<compose::Gateway>) {
+    let mut every = tokio::time::interval(std::time::Duration::from_secs(15));
+    loop {
+        every.tick().await;
+        match gateway.current().gate.resolve_exact().await {
+            Ok(resolved) => {
+                for (id, said) in &resolved.open {
+                    tracing::warn!(payment = %id, %said, "a payment is neither paid nor unpaid yet");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "open payments were not looked through"),
         }
     }
 }

@@ -51,6 +51,7 @@ async fn reload(gateway: &Gateway, path: &Path, started: &Config) -> anyhow::Res
     for (what, same) in [
         ("public_urls[0]", config.public_urls.first() == started.public_urls.first()),
         ("[seller]", config.seller == started.seller),
+        ("[exact]", config.exact == started.exact),
         ("[books]", config.books == started.books),
         ("[agents] allow_loopback", config.agents.allow_loopback == started.agents.allow_loopback),
     ] {

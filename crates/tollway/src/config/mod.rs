@@ -1,6 +1,7 @@
 //! The configuration of a gateway: one TOML file, read whole or refused with the line. What is not
 //! understood is never passed over.
 
+mod exact;
 mod facilitator;
 mod origin;
 mod price;
@@ -8,6 +9,7 @@ mod request_log;
 mod rules;
 mod who;
 
+pub(crate) use exact::ExactConfig;
 pub(crate) use facilitator::{AssetConfig, FacilitatorConfig, NetworkConfig, hex_32};
 pub(crate) use origin::OriginConfig;
 pub(crate) use price::{ConfigPrice, RulePrice};
@@ -18,10 +20,11 @@ pub(crate) use who::OperatorConfig;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
-use tollway_core::rules::{Action, RuleSet, TermsRef};
+use tollway_core::rules::{Action, Rule, RuleSet, TermsRef};
 use tollway_http::origin::TrustedProxies;
 use tollway_http::site::Site;
 
@@ -43,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<String>,
     /// Who sells.
     pub(crate) seller: SellerConfig,
+    /// How money is taken at once.
+    pub(crate) exact: Option<ExactConfig>,
     /// Where the books are.
     pub(crate) books: BooksConfig,
     /// Who may buy.
@@ -146,6 +151,7 @@ impl Config {
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let config: Self = toml::from_str(text)?;
         config.sites()?;
+        config.exact.as_ref().map_or(Ok(()), ExactConfig::check)?;
         config.check_rules()?;
         config.origin.check()?;
         config.proxies()?;
@@ -174,7 +180,7 @@ impl Config {
     /// The rules, each with its terms, and the free list.
     pub(crate) fn rule_set(&self, terms: Vec<Option<TermsRef>>) -> anyhow::Result<RuleSet> {
         let rule = |(rule, terms): (&RuleConfig, _)| {
-            let mut rule = rule.rule(terms, &self.prices)?;
+            let mut rule = self.with_exact(rule, rule.rule(terms, &self.prices)?)?;
             rule.conditions.dry_run |= self.dry_run && !matches!(rule.action, Action::Allow);
             Ok(rule)
         };
@@ -182,6 +188,29 @@ impl Config {
         let free = self.free.iter().map(|text| text.parse().with_context(|| format!("free path `{text}`")));
         let operators = self.operators.iter().map(OperatorConfig::operator).collect::<anyhow::Result<_>>()?;
         Ok(RuleSet::new(free.collect::<anyhow::Result<_>>()?, rules).with_operators(operators))
+    }
+
+    /// The rule with the ways in which it is paid at once.
+    fn with_exact(&self, config: &RuleConfig, mut rule: Rule) -> anyhow::Result<Rule> {
+        let id = config.id.clone();
+        match (&config.exact, &self.exact, &mut rule.action) {
+            (None, ..) => {}
+            (Some(_), None, _) => bail!("rule `{id}` is paid by `exact`, and there is no [exact] section"),
+            (Some(own), Some(exact), Action::Charge(charge)) => {
+                let classes =
+                    rule.conditions.classes.iter_mut().map(|class| &mut Arc::make_mut(&mut class.rule).action);
+                let classes = classes.filter_map(|action| match action {
+                    Action::Charge(charge) => Some(charge),
+                    Action::Allow | Action::Block => None,
+                });
+                for charge in std::iter::once(charge).chain(classes) {
+                    charge.exact = Some(exact.terms(own, &charge.price).with_context(|| format!("rule `{id}`"))?);
+                    charge.body = exact.body();
+                }
+            }
+            (Some(_), Some(_), _) => bail!("rule `{id}`: only a rule that charges is paid by `exact`"),
+        }
+        Ok(rule)
     }
 
     fn check_rules(&self) -> anyhow::Result<()> {
@@ -257,6 +286,67 @@ path = "books.db"
         assert!(rule("action = \"block\"\nprice = \"$0.01\"").contains("price"));
         assert!(rule("action = \"charge\"\nprice = \"$0.01\"\nlifetime = 5").contains("lifetime"));
         assert!(rule("action = \"charge\"\nprice = \"$0.01\"\ndresses = []").contains("dresses"));
+    }
+
+    const EXACT: &str = r#"
+[exact]
+pay_to = "0x209693Bc6afc0C5328bA36FaF03C514EF312287C"
+networks = ["eip155:84532"]
+facilitator = ["http://127.0.0.1:4022"]
+"#;
+
+    fn exact_rule(rest: &str) -> String {
+        format!("[[rules]]\nid = \"a\"\npath = \"/a/*\"\naudience = \"everyone\"\naction = \"charge\"\n{rest}\n")
+    }
+
+    #[test]
+    fn a_rule_takes_the_ways_of_the_seller_at_its_own_price() {
+        let rule =
+            exact_rule("price = \"$0.002\"\ndresses = []\nexact = { flow = \"upfront\", identifier = \"required\" }");
+        let config = Config::parse(&format!("{BASE}{EXACT}{rule}")).unwrap();
+        let rules = config.rule_set(vec![None]).unwrap();
+        let charge = rules.rules()[0].charge_terms().unwrap();
+        let exact = charge.exact.as_ref().unwrap();
+        let way = &exact.ways[0];
+        assert_eq!((exact.ways.len(), way.amount.get(), way.flow), (1, 2_000, tollway_ledger::PaymentFlow::Upfront));
+        assert_eq!(way.asset.as_str(), "0x036CbD53842c5426634e7929541eC2318f3dCF7e");
+        assert_eq!((way.extra["name"].as_str(), charge.dresses.len()), (Some("USDC"), 0));
+        assert!(exact.identifier.is_some());
+    }
+
+    #[test]
+    fn other_assets_and_prices_are_counted_in_their_own_units() {
+        let asset = "assets = [{ network = \"eip155:31337\", address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\", name = \"Coin\", version = \"1\", decimals = 18, symbol = \"COIN\", permit2 = true }]\n";
+        let rule = exact_rule("price = \"$0.002\"\nexact = { networks = [\"eip155:31337\"], price = \"$0.0015\" }");
+        let config = Config::parse(&format!("{BASE}{EXACT}{asset}{rule}")).unwrap();
+        let rules = config.rule_set(vec![None]).unwrap();
+        let way = rules.rules()[0].charge_terms().unwrap().exact.as_ref().unwrap().ways[0].clone();
+        assert_eq!(
+            (way.amount.get(), way.extra["assetTransferMethod"].as_str()),
+            (1_500_000_000_000_000, Some("permit2"))
+        );
+    }
+
+    #[test]
+    fn exact_that_cannot_be_paid_is_refused() {
+        let rule = exact_rule("price = \"$0.002\"\nexact = {}");
+        assert!(refused(&rule).contains("[exact]"));
+        for (from, to, told) in [
+            ("0x209693Bc6afc0C5328bA36FaF03C514EF312287C", "shop", "pay_to"),
+            ("eip155:84532", "eip155:31337", "no asset"),
+            ("[\"http://127.0.0.1:4022\"]", "[]", "facilitator"),
+            ("[\"eip155:84532\"]", "[]", "networks"),
+        ] {
+            let message = refused(&EXACT.replace(from, to));
+            assert!(message.contains(told), "{message}");
+        }
+        let odd = exact_rule("price = \"$0.002\"\nexact = { flow = \"later\" }");
+        assert!(
+            refused(&format!("{EXACT}{odd}")).contains("flow") || refused(&format!("{EXACT}{odd}")).contains("later")
+        );
+        let blocked =
+            "[[rules]]\nid = \"a\"\npath = \"/a/*\"\naudience = \"everyone\"\naction = \"block\"\nexact = {}\n";
+        assert!(refused(&format!("{EXACT}{blocked}")).contains("charges"));
     }
 
     #[test]

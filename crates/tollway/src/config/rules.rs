@@ -12,6 +12,7 @@ use tollway_core::rules::{
 };
 use tollway_protocol::{Dress, Price};
 
+use super::exact::RuleExact;
 use super::who::{ClassConfig, WhoConfig};
 use super::{ConfigPrice, RulePrice};
 
@@ -61,6 +62,8 @@ pub(crate) struct RuleConfig {
     /// Signature profile.
     #[serde(default)]
     profile: ProfileConfig,
+    /// How it is paid at once, where it is.
+    pub(crate) exact: Option<RuleExact>,
     /// File with the terms of sale.
     pub(crate) terms: Option<PathBuf>,
 }
@@ -196,8 +199,8 @@ impl RuleConfig {
             charge.lifetime = lifetime;
         }
         if let Some(dresses) = &self.dresses {
-            if dresses.is_empty() {
-                bail!("`dresses` names at least one of x402, deferred, crawl, cloudflare");
+            if dresses.is_empty() && self.exact.is_none() {
+                bail!("`dresses` names at least one of x402, deferred, crawl, cloudflare, unless `exact` is taken");
             }
             charge.dresses.clone_from(dresses);
         }

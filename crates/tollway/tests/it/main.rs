@@ -16,6 +16,7 @@ mod demo;
 mod devnet;
 mod differences;
 mod doctor;
+mod exact;
 mod forged;
 mod help;
 mod keys;

@@ -48,7 +48,7 @@ async fn threat_70_malformed_payments_are_refused_with_their_reason() {
         ("a key twice", header::PAYMENT_SIGNATURE, base64(&doubled), 400, R::MalformedPayment),
         ("too long", header::PAYMENT_SIGNATURE, "A".repeat(9_000), 431, R::PaymentTooLarge),
         ("version 1", header::PAYMENT_SIGNATURE, base64("{\"x402Version\":1}"), 400, R::UnsupportedVersion),
-        ("the field of version 1", header::X_PAYMENT, base64("{}"), 400, R::UnsupportedVersion),
+        ("the field of version 1", header::X_PAYMENT, base64("{}"), 400, R::MalformedPayment),
         ("no dictionary", header::PAYMENT, "((".to_owned(), 400, R::MalformedPayment),
         ("no id", header::PAYMENT, "scheme=\"deferred\", network=\"tollway:402\"".to_owned(), 400, R::MalformedPayment),
         ("empty", header::PAYMENT, String::new(), 400, R::MalformedPayment),

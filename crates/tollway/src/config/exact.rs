@@ -1,0 +1,174 @@
+//! Payments that move money at once, as they are configured: `[exact]` for the seller, `exact` in a rule.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+use tollway_core::scheme::exact::{DemandBody, ExactTerms, ExactWay, IdentifierWish};
+use tollway_evm::asset::{Assets, KnownAsset, Method};
+use tollway_ledger::PaymentFlow;
+use tollway_protocol::{Network, Price, Scale};
+
+use super::ConfigPrice;
+
+/// Ways that one rule may list: more do not fit into the header of a demand.
+const WAYS_MAX: usize = 6;
+
+/// `[exact]`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExactConfig {
+    /// Address that is paid, unless a rule names another.
+    pay_to: String,
+    /// Networks that are taken, unless a rule names others; on each its default asset.
+    networks: Vec<Network>,
+    /// Assets beside the built-in ones; each is taken where its network is.
+    #[serde(default)]
+    assets: Vec<ExactAsset>,
+    /// URLs of facilitators, the preferred one first.
+    pub(crate) facilitator: Vec<String>,
+    /// File with the key they know us by.
+    pub(crate) facilitator_key: Option<PathBuf>,
+    /// What the JSON body of a 402 speaks.
+    #[serde(default)]
+    body: BodyConfig,
+    /// Folder in which paid answers wait for their buyers; beside the books unless given.
+    pub(crate) spool: Option<PathBuf>,
+}
+
+/// `exact = { … }` in a rule.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RuleExact {
+    /// Address that is paid.
+    pay_to: Option<String>,
+    /// Networks that are taken.
+    networks: Option<Vec<Network>>,
+    /// When the money moves.
+    #[serde(default = "authorization")]
+    flow: PaymentFlow,
+    /// What it costs to pay at once, where that is another price.
+    price: Option<ConfigPrice>,
+    /// Whether a payment may, or must, carry an identifier of its purchase.
+    identifier: Option<IdentifierWish>,
+}
+
+/// An asset that is not in the table.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExactAsset {
+    network: Network,
+    /// Its contract.
+    address: String,
+    /// Name and version, as its EIP-712 domain has them.
+    name: String,
+    version: String,
+    decimals: u8,
+    symbol: String,
+    /// Whether it is transferred by Permit2 and not by EIP-3009.
+    #[serde(default)]
+    permit2: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum BodyConfig {
+    #[default]
+    Auto,
+    V1,
+    Deferred,
+}
+
+impl ExactConfig {
+    /// Checks what no rule need use.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if self.facilitator.is_empty() {
+            bail!("[exact] `facilitator` names at least one URL");
+        }
+        let assets = self.known_assets()?;
+        self.ways(&assets, &self.networks, &self.pay_to).context("[exact]").map(drop)
+    }
+
+    /// What the body of a 402 speaks.
+    pub(crate) fn body(&self) -> DemandBody {
+        match self.body {
+            BodyConfig::Auto => DemandBody::Auto,
+            BodyConfig::V1 => DemandBody::V1,
+            BodyConfig::Deferred => DemandBody::Deferred,
+        }
+    }
+
+    /// The ways of one rule, at its price.
+    pub(crate) fn terms(&self, rule: &RuleExact, price: &Price) -> anyhow::Result<ExactTerms> {
+        let assets = self.known_assets()?;
+        let price = rule.price.as_ref().map_or(price, |own| &own.0);
+        let networks = rule.networks.as_ref().unwrap_or(&self.networks);
+        let pay_to = rule.pay_to.as_ref().unwrap_or(&self.pay_to);
+        let taken = self.ways(&assets, networks, pay_to)?;
+        if taken.len() > WAYS_MAX {
+            bail!("`exact` lists {} networks and assets, at most {WAYS_MAX} fit into a demand", taken.len());
+        }
+        let way = |known: &KnownAsset| {
+            let amount = known.amount(&price.to_decimal());
+            let amount = amount.with_context(|| format!("the price in {} on {}", known.symbol, known.network))?;
+            Ok(ExactWay {
+                amount,
+                asset: known.asset(),
+                extra: known.extra(),
+                flow: rule.flow,
+                network: known.network.clone(),
+                pay_to: pay_to.clone(),
+                scale: known.scale,
+            })
+        };
+        let ways = taken.into_iter().map(way).collect::<anyhow::Result<_>>()?;
+        Ok(ExactTerms { ways, identifier: rule.identifier })
+    }
+
+    fn ways<'a>(&self, assets: &'a Assets, networks: &[Network], pay_to: &str) -> anyhow::Result<Vec<&'a KnownAsset>> {
+        if !pay_to.starts_with("0x") || pay_to.parse::<tollway_evm::Address>().is_err() {
+            bail!("`pay_to` is an address such as 0x209693Bc6afc0C5328bA36FaF03C514EF312287C");
+        }
+        if networks.is_empty() {
+            bail!("`networks` names at least one, such as \"eip155:8453\"");
+        }
+        let mut taken: Vec<&KnownAsset> = Vec::new();
+        for network in networks {
+            let default = assets.default_of(network);
+            let own = self.assets.iter().filter(|asset| asset.network == *network);
+            let own = own.filter_map(|asset| assets.get(network, asset.address.parse().ok()?));
+            let before = taken.len();
+            for known in default.into_iter().chain(own) {
+                if !taken.contains(&known) {
+                    taken.push(known);
+                }
+            }
+            if taken.len() == before {
+                bail!("no asset is known on {network}, or it is listed twice; name one under `assets`");
+            }
+        }
+        Ok(taken)
+    }
+
+    fn known_assets(&self) -> anyhow::Result<Assets> {
+        let known = |asset: &ExactAsset| {
+            let address = asset.address.parse().with_context(|| format!("asset `{}`: no address", asset.symbol))?;
+            let scale = Scale::new(asset.decimals).with_context(|| format!("asset `{}`: decimals", asset.symbol))?;
+            Ok(KnownAsset {
+                network: asset.network.clone(),
+                address,
+                name: asset.name.clone().into(),
+                version: asset.version.clone().into(),
+                scale,
+                symbol: asset.symbol.clone().into(),
+                method: if asset.permit2 { Method::Permit2 } else { Method::Eip3009 },
+                permits: false,
+            })
+        };
+        Ok(Assets::with(self.assets.iter().map(known).collect::<anyhow::Result<Vec<_>>>()?))
+    }
+}
+
+fn authorization() -> PaymentFlow {
+    PaymentFlow::Authorization
+}

@@ -1,0 +1,162 @@
+//! The gateway is killed while a payment that moves money at once is with its facilitator: the money
+//! moves once, and the page is there for the same payment.
+
+use std::collections::HashSet;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+use tollway_protocol::{PaymentPayload, PaymentRequired, SettleResponse, header};
+
+use crate::rig::{Shop, until};
+
+const PAYER: &str = "0x857b06519E91e3A54538791bDbb0E22373e36b66";
+
+/// Says yes to everything; or takes a settlement and never answers.
+#[derive(Clone, Default)]
+struct Facilitator {
+    mute: Arc<AtomicBool>,
+    settles: Arc<AtomicUsize>,
+    nonces: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Facilitator {
+    fn start(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let facilitator = self.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (facilitator, stream) = (facilitator.clone(), stream.unwrap());
+                std::thread::spawn(move || facilitator.serve(stream));
+            }
+        });
+        url
+    }
+
+    fn serve(&self, stream: TcpStream) {
+        let mut reader = BufReader::new(&stream);
+        let (path, length) = head(&mut reader);
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let authorization = &asked["paymentPayload"]["payload"]["authorization"];
+        let answer = match path.as_str() {
+            "/verify" => json!({"isValid": true, "payer": authorization["from"]}),
+            "/settle" => {
+                self.nonces.lock().unwrap().insert(authorization["nonce"].to_string());
+                self.settles.fetch_add(1, Ordering::SeqCst);
+                if self.mute.load(Ordering::SeqCst) {
+                    // Until whoever asked is gone.
+                    drop(reader.read(&mut [0]));
+                    return;
+                }
+                json!({"success": true, "transaction": format!("0x{}", "ab".repeat(32)),
+                    "network": asked["paymentRequirements"]["network"], "payer": authorization["from"]})
+            }
+            _ => {
+                return drop(write!(
+                    &stream,
+                    "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                ));
+            }
+        };
+        let text = answer.to_string();
+        let length = text.len();
+        drop(write!(&stream, "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{text}"));
+    }
+}
+
+/// Path and content length of a message.
+fn head(reader: &mut impl std::io::BufRead) -> (String, usize) {
+    let (mut first, mut length) = (String::new(), 0);
+    reader.read_line(&mut first).unwrap();
+    for line in reader.lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    (first.split(' ').nth(1).unwrap_or_default().to_owned(), length)
+}
+
+/// One request on a connection of its own: status, fields, body; `None` where the answer broke off.
+fn get(shop: &Shop, path: &str, payment: Option<&str>) -> Option<(u16, Vec<(String, String)>, String)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", shop.port)).ok()?;
+    let paid = payment.map_or(String::new(), |payment| format!("{}: {payment}\r\n", header::PAYMENT_SIGNATURE));
+    let port = shop.port;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n{paid}connection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    let mut lines = head.lines();
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let fields = lines.filter_map(|line| line.split_once(": ").map(|(n, v)| (n.to_lowercase(), v.to_owned())));
+    Some((status, fields.collect(), body.to_owned()))
+}
+
+fn field<'a>(fields: &'a [(String, String)], name: &str) -> &'a str {
+    fields.iter().find(|(own, _)| own == name).map_or("", |(_, value)| value)
+}
+
+fn payment(shop: &Shop, path: &str, nonce: u8) -> String {
+    let (status, fields, _) = get(shop, path, None).unwrap();
+    assert_eq!(status, 402);
+    let demand = PaymentRequired::decode(field(&fields, header::PAYMENT_REQUIRED)).unwrap();
+    let accepted = demand.accepts.into_iter().find(|entry| entry.scheme == "exact").unwrap();
+    let payload = json!({"signature": format!("0x{}", "11".repeat(65)), "authorization": {
+        "from": PAYER, "to": accepted.pay_to, "value": accepted.amount, "validAfter": "0",
+        "validBefore": "4102444800", "nonce": format!("0x{}", format!("{nonce:02x}").repeat(32))}});
+    PaymentPayload::new(accepted, payload.as_object().unwrap().clone()).encode()
+}
+
+fn shop(facilitator: &str) -> Shop {
+    let shop = Shop::open(6);
+    let text = std::fs::read_to_string(shop.path("tollway.toml")).unwrap();
+    let text = text.replace("audience = \"signed\"", "audience = \"everyone\"\nexact = { price = \"$0.01\" }");
+    let exact = format!(
+        "\n[exact]\npay_to = \"0x209693Bc6afc0C5328bA36FaF03C514EF312287C\"\nnetworks = [\"eip155:84532\"]\n\
+         facilitator = [\"{facilitator}\"]\n"
+    );
+    std::fs::write(shop.path("tollway.toml"), text + &exact).unwrap();
+    shop
+}
+
+#[test]
+fn threat_50_gateways_killed_while_a_payment_settles_take_it_once_and_serve_it() {
+    let facilitator = Facilitator::default();
+    let shop = shop(&facilitator.start());
+    let path = |n: u8| format!("/p/{n}.html");
+    let page = |n: u8| std::fs::read_to_string(shop.path("site").join("p").join(format!("{n}.html"))).unwrap();
+    for n in 1..=4 {
+        facilitator.mute.store(true, Ordering::SeqCst);
+        let gateway = shop.gateway();
+        let (payment, before) = (payment(&shop, &path(n), n), facilitator.settles.load(Ordering::SeqCst));
+        std::thread::scope(|scope| {
+            let paying = scope.spawn(|| get(&shop, &path(n), Some(&payment)));
+            until("it is asked to settle", || facilitator.settles.load(Ordering::SeqCst) > before);
+            gateway.kill();
+            assert!(paying.join().unwrap().is_none(), "no byte left before the outcome was known");
+        });
+        facilitator.mute.store(false, Ordering::SeqCst);
+        let gateway = shop.gateway();
+        let mut answer = None;
+        until("the payment is known", || {
+            answer = get(&shop, &path(n), Some(&payment)).filter(|(status, ..)| *status != 503 && *status != 409);
+            answer.is_some()
+        });
+        let (status, fields, body) = answer.unwrap();
+        assert_eq!((status, body == page(n)), (200, true), "{body}");
+        let receipt = SettleResponse::decode(field(&fields, header::PAYMENT_RESPONSE)).unwrap();
+        assert!(matches!(receipt, SettleResponse::Settled(_)));
+        let again = get(&shop, &path(n), Some(&payment)).unwrap();
+        assert_eq!(again.0, 409, "handed out once");
+        gateway.stop();
+    }
+    assert_eq!(facilitator.nonces.lock().unwrap().len(), 4);
+    assert_eq!((shop.bodies("exact_claim").len(), shop.bodies("exact_settled").len()), (4, 4));
+    assert_eq!(shop.ledger_json(&["verify"])["consistent"], true);
+}
