@@ -101,8 +101,9 @@ where
 
 /// A request for this target as it stands, whether a client could have meant it or not; now and then one that pays.
 fn bytes(rig: &Rig, dice: &mut Dice, target: &str, nonce: &str) -> Vec<u8> {
-    let pays = dice.below(PAYS) == 0 && target.parse::<http::Uri>().is_ok_and(|uri| uri == target);
-    let sent = if pays && target.starts_with('/') {
+    let meant = target.starts_with('/') && !target.contains('#');
+    let pays = dice.below(PAYS) == 0 && meant && target.parse::<http::Uri>().is_ok_and(|uri| uri == target);
+    let sent = if pays {
         let draft = rig.draft(&rig.agent, "GET", target).with("crawler-exact-price", "USD 0.01");
         draft.params(|params| params.nonce = Some(nonce.to_owned())).signed(&rig.agent.key())
     } else {
