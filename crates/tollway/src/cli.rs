@@ -3,14 +3,17 @@
 #![allow(rustdoc::bare_urls)]
 
 mod chain;
+mod ledger;
 
-pub(crate) use chain::{FacilitatorArgs, FacilitatorCommand, FromWalletArgs, PromiserArgs, WalletArgs, WalletCommand};
+pub(crate) use chain::{
+    DevnetArgs, FacilitatorArgs, FacilitatorCommand, FromWalletArgs, PromiserArgs, WalletArgs, WalletCommand,
+};
+pub(crate) use ledger::{Format, LedgerArgs, LedgerCommand, PaidArgs};
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tollway_devnet::alloy_primitives::{Address, U256};
 use tollway_protocol::{Amount, Dress, Price};
 use url::Url;
 
@@ -243,103 +246,6 @@ pub(crate) enum AgentsCommand {
     },
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct LedgerArgs {
-    #[command(flatten)]
-    pub(crate) config: ConfigArgs,
-    /// Print JSON.
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    #[command(subcommand)]
-    pub(crate) command: LedgerCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum LedgerCommand {
-    /// Close a period: one signed bill for each agent. Closing twice changes nothing.
-    Close {
-        /// A day (2026-11-22) or a month (2026-11), UTC; yesterday unless given.
-        #[arg(long)]
-        period: Option<String>,
-        /// The time it is, for trials: seconds since 1970, or 2026-11-23T00:00:00Z.
-        #[arg(long, value_parser = instant)]
-        now: Option<u64>,
-    },
-    /// Bills, all or one agent's, with their lines on request.
-    Statement {
-        /// Only this agent's.
-        #[arg(long)]
-        agent: Option<String>,
-        /// Only this period's.
-        #[arg(long)]
-        period: Option<String>,
-        /// Print the lines as CSV.
-        #[arg(long)]
-        lines: bool,
-    },
-    /// Record that a bill was paid: its agent's credit is free again. Recording it twice changes nothing.
-    Paid(PaidArgs),
-    /// Write the whole journal to a file, or to standard output.
-    Export {
-        /// JSON lines hold everything and can be verified; CSV holds the sales.
-        #[arg(long, value_enum, default_value_t = Format::Jsonl)]
-        format: Format,
-        /// The file; standard output unless given.
-        #[arg(long)]
-        out: Option<PathBuf>,
-    },
-    /// Recompute chain, signatures and sums, from the books or from an export alone.
-    Verify {
-        /// An export to verify instead of the books.
-        #[arg(long)]
-        export: Option<PathBuf>,
-        /// Public keys obtained from the parties: JWK or JWKS files.
-        #[arg(long, value_name = "FILE")]
-        keys: Vec<PathBuf>,
-    },
-    /// One promise or payment, or the newest entries of the journal.
-    Show {
-        /// A commitment's or a payment's id.
-        id: Option<String>,
-        /// How many entries.
-        #[arg(long, default_value_t = 20)]
-        last: u64,
-    },
-    /// Compare a crawler's log with the books or an export, and name every difference.
-    Reconcile {
-        /// The crawler's log.
-        #[arg(long)]
-        audit: PathBuf,
-        /// An export instead of the books.
-        #[arg(long)]
-        export: Option<PathBuf>,
-    },
-}
-
-/// A payment of a bill.
-#[derive(Debug, Args)]
-pub(crate) struct PaidArgs {
-    /// Whose bill.
-    pub(crate) agent: String,
-    /// For which period: a day (2026-11-22) or a month (2026-11).
-    pub(crate) period: String,
-    /// How it was paid: card, bank and the like.
-    #[arg(long)]
-    pub(crate) rail: String,
-    /// What the payment is called there; it pays one bill and no other.
-    #[arg(long)]
-    pub(crate) reference: String,
-    /// What came in, which has to be what the bill asks for; that unless given.
-    #[arg(long, value_parser = usd)]
-    pub(crate) amount: Option<Amount>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Jsonl,
-    Csv,
-}
-
 /// Who buys.
 #[derive(Debug, Args)]
 pub(crate) struct BuyerArgs {
@@ -558,37 +464,6 @@ pub(crate) enum KeysCommand {
     },
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct DevnetArgs {
-    /// Where JSON-RPC is answered.
-    #[arg(long, default_value = "127.0.0.1:8545")]
-    pub(crate) listen: SocketAddr,
-    /// The chain's id.
-    #[arg(long, default_value_t = 84_532)]
-    pub(crate) chain_id: u64,
-    /// Seconds between blocks; a block for each transaction unless given.
-    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
-    pub(crate) block_time: Option<u64>,
-    /// Give an account test USDC from the start, such as 0x5e…=12.50.
-    #[arg(long, value_name = "ADDRESS=USDC", value_parser = funding)]
-    pub(crate) fund: Vec<(Address, U256)>,
-    /// Print the state the chain begins with, as anvil and geth read it, and run nothing.
-    #[arg(long)]
-    pub(crate) print_genesis: bool,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// `ADDRESS=USDC`, the amount in atomic units.
-fn funding(text: &str) -> Result<(Address, U256), String> {
-    let (address, amount) = text.split_once('=').ok_or("write it like 0x5e…=12.50")?;
-    let address = address.parse().map_err(|error| format!("{address} is no address: {error}"))?;
-    // Test USDC counts in millionths, as dollars do here.
-    let amount = usd(&format!("{amount} USD")).map_err(|error| format!("{amount} is no amount of USDC: {error}"))?;
-    Ok((address, U256::from(amount.get())))
-}
-
 /// US dollars, such as `$0.01` or `0.01 USD`, in micro-dollars.
 fn usd(text: &str) -> Result<Amount, String> {
     let price = Price::parse(text).map_err(|error| format!("{error} (write it like $0.01 or \"0.01 USD\")"))?;
@@ -626,17 +501,6 @@ mod tests {
         assert_eq!(usd("$0.01"), Ok(Amount::new(10_000)));
         for text in ["", "0.01", "-1 USD", "$1e3", "$0,01", "$0.0000001", "1 EUR"] {
             assert!(usd(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn accounts_of_the_devnet_are_funded_in_usdc() {
-        let address = Address::repeat_byte(0x5e);
-        assert_eq!(funding(&format!("{address}=12.50")), Ok((address, U256::from(12_500_000))));
-        for text in
-            ["", "0x5e=1", "12", &format!("{address}="), &format!("{address}=-1"), &format!("{address}=0.0000001")]
-        {
-            assert!(funding(text).is_err(), "{text}");
         }
     }
 

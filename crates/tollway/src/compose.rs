@@ -21,7 +21,7 @@ use tollway_signatures::PrivateKey;
 use tollway_store::{OpenOptions, SqliteBooks};
 use tower::Layer as _;
 
-use crate::config::{AgentsConfig, Config, ExactConfig};
+use crate::config::{AgentsConfig, Config, ExactConfig, FacilitatorConfig};
 use crate::counts::Counts;
 use crate::keys;
 use crate::request_log::RequestLog;
@@ -72,7 +72,10 @@ struct Gated {
 pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Gateway> {
     let key = Arc::new(keys::read(&config.path(&config.seller.key))?);
     let books = Arc::new(open_books(config)?);
-    let exact = config.exact.as_ref().map(|exact| paid_at_once(config, exact, &books, &clock)).transpose()?;
+    let exact = match &config.exact {
+        None => None,
+        Some(exact) => Some(paid_at_once(config, exact, &books, &clock).await?),
+    };
     let spool = match &config.exact {
         None => Spool::in_memory(),
         Some(exact) => Spool::open(&spool_folder(config, exact))?,
@@ -197,7 +200,7 @@ async fn seller(
 }
 
 /// What is needed to be paid at once: the same books, a reader of payloads, and facilitators.
-fn paid_at_once(
+async fn paid_at_once(
     config: &Config,
     exact: &ExactConfig,
     books: &Arc<SqliteBooks>,
@@ -212,13 +215,20 @@ fn paid_at_once(
     let remote = |url: &String| {
         let url = url.parse().with_context(|| format!("[exact] facilitator `{url}`"))?;
         let options = RemoteOptions { api_key: api_key.clone(), ..RemoteOptions::at(url) };
-        Ok(Arc::new(RemoteFacilitator::new(options)?) as Arc<dyn Facilitator>)
+        anyhow::Ok(Arc::new(RemoteFacilitator::new(options)?) as Arc<dyn Facilitator>)
     };
-    let remotes = exact.facilitator.iter().map(remote).collect::<anyhow::Result<_>>()?;
+    let mut facilitators: Vec<Arc<dyn Facilitator>> = Vec::new();
+    if let Some(file) = &exact.own_facilitator {
+        let own = FacilitatorConfig::read(&config.path(file)).context("[exact] own_facilitator")?;
+        facilitators.push(Arc::new(crate::evm::facilitator(&own, Arc::clone(clock)).await?));
+    }
+    for url in &exact.facilitator {
+        facilitators.push(remote(url)?);
+    }
     Ok(ExactParts {
         books: Arc::clone(books) as Arc<dyn ExactBooks>,
         scheme: Arc::new(EvmExact),
-        facilitator: Arc::new(Failover::new(remotes, Arc::clone(clock))),
+        facilitator: Arc::new(Failover::new(facilitators, Arc::clone(clock))),
     })
 }
 

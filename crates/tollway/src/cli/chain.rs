@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use tollway_devnet::alloy_primitives::{Address, U256};
 use tollway_protocol::Amount;
 
 use super::usd;
@@ -142,7 +143,54 @@ pub(crate) enum FacilitatorCommand {
     Key,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct DevnetArgs {
+    /// Where JSON-RPC is answered.
+    #[arg(long, default_value = "127.0.0.1:8545")]
+    pub(crate) listen: SocketAddr,
+    /// The chain's id.
+    #[arg(long, default_value_t = 84_532)]
+    pub(crate) chain_id: u64,
+    /// Seconds between blocks; a block for each transaction unless given.
+    #[arg(long, value_name = "SECS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) block_time: Option<u64>,
+    /// Give an account test USDC from the start, such as 0x5e…=12.50.
+    #[arg(long, value_name = "ADDRESS=USDC", value_parser = funding)]
+    pub(crate) fund: Vec<(Address, U256)>,
+    /// Print the state the chain begins with, as anvil and geth read it, and run nothing.
+    #[arg(long)]
+    pub(crate) print_genesis: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `ADDRESS=USDC`, the amount in atomic units.
+fn funding(text: &str) -> Result<(Address, U256), String> {
+    let (address, amount) = text.split_once('=').ok_or("write it like 0x5e…=12.50")?;
+    let address = address.parse().map_err(|error| format!("{address} is no address: {error}"))?;
+    // Test USDC counts in millionths, as dollars do here.
+    let amount = usd(&format!("{amount} USD")).map_err(|error| format!("{amount} is no amount of USDC: {error}"))?;
+    Ok((address, U256::from(amount.get())))
+}
+
 fn rpc(text: &str) -> Result<(tollway_protocol::Network, String), String> {
     let (network, url) = text.split_once('=').ok_or("it is written NETWORK=URL")?;
     Ok((network.parse().map_err(|error| format!("{error}"))?, url.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_of_the_devnet_are_funded_in_usdc() {
+        let address = Address::repeat_byte(0x5e);
+        assert_eq!(funding(&format!("{address}=12.50")), Ok((address, U256::from(12_500_000))));
+        for text in
+            ["", "0x5e=1", "12", &format!("{address}="), &format!("{address}=-1"), &format!("{address}=0.0000001")]
+        {
+            assert!(funding(text).is_err(), "{text}");
+        }
+    }
 }

@@ -26,7 +26,11 @@ pub(crate) struct ExactConfig {
     #[serde(default)]
     assets: Vec<ExactAsset>,
     /// URLs of facilitators, the preferred one first.
+    #[serde(default)]
     pub(crate) facilitator: Vec<String>,
+    /// Configuration of a facilitator that runs in this process, without a trip; it comes before
+    /// those at URLs.
+    pub(crate) own_facilitator: Option<PathBuf>,
     /// File with the key they know us by.
     pub(crate) facilitator_key: Option<PathBuf>,
     /// What the JSON body of a 402 speaks.
@@ -82,8 +86,8 @@ enum BodyConfig {
 impl ExactConfig {
     /// Checks what no rule need use.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
-        if self.facilitator.is_empty() {
-            bail!("[exact] `facilitator` names at least one URL");
+        if self.facilitator.is_empty() && self.own_facilitator.is_none() {
+            bail!("[exact] needs `facilitator`, one URL at least, or `own_facilitator`");
         }
         let assets = self.known_assets()?;
         self.ways(&assets, &self.networks, &self.pay_to).context("[exact]").map(drop)
