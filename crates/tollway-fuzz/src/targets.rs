@@ -6,9 +6,10 @@ use std::str::FromStr;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use tollway_core::offer::{Offer, OfferDocument, OfferId, OfferScope};
-use tollway_core::rules::{Pattern, Readings, fold_case, is_ai_crawler};
+use tollway_core::rules::{AgentPattern, Pattern, Purpose, Readings, fold_case, is_ai_crawler};
 use tollway_core::scheme::deferred::requirements;
 use tollway_http::dress;
+use tollway_http::origin::TrustedProxies;
 use tollway_http::site::Site;
 use tollway_ledger::{
     AgentId, CommitmentId, DocumentKind, EntryKind, Fingerprint, Hash, NoKeys, PaymentId, Period, verify_export,
@@ -17,7 +18,7 @@ use tollway_protocol::response::FacilitatorRequest;
 use tollway_protocol::{
     Amount, Asset, CrawlerCommitment, CrawlerError, DeferredPayload, Dress, HandshakeDemand, Network, PaymentHeader,
     PaymentPayload, PaymentRequired, PaymentResponseHeader, Price, Reason, Reference, Scale, SettleResponse,
-    Settlement, crawl, decode_header, decode_json, header,
+    Settlement, VerifyResponse, crawl, decode_header, decode_json, header, v1,
 };
 use tollway_signatures::directory::{self, DirectoryPolicy};
 use tollway_signatures::{
@@ -196,10 +197,51 @@ pub(crate) const TARGETS: &[Target] = &[
         ["/paid/a%2fb", "/paid/*", "//x/../y;z"],
         path
     ),
+    target!(
+        "version-1",
+        ["protocol/v1.rs: decode", "protocol/v1.rs: decode_receipt", "protocol/v1.rs: verify_response"],
+        [
+            r#"{"x402Version":1,"error":"","accepts":[{"scheme":"exact","network":"base","maxAmountRequired":"1","resource":"https://s.example/","description":"","mimeType":"","payTo":"0x209693Bc6afc0C5328bA36FaF03C514EF312287C","maxTimeoutSeconds":60,"asset":"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913"}]}"#,
+            "eyJ4NDAyVmVyc2lvbiI6MSwic2NoZW1lIjoiZXhhY3QiLCJuZXR3b3JrIjoiYmFzZSIsInBheWxvYWQiOnt9fQ=="
+        ],
+        version_1
+    ),
+    target!(
+        "rule-words",
+        ["core/rules/agents.rs: AgentPattern", "core/rules/asker.rs: Purpose"],
+        ["https://crawler.example", "*.example", "train"],
+        |input| {
+            let agent = answered::<AgentPattern>(input)?;
+            Ok(answered::<Purpose>(input)? || agent)
+        }
+    ),
+    target!(
+        "proxies",
+        ["http/origin/forwarded.rs: Range", "http/origin/forwarded.rs: parse"],
+        ["10.0.0.0/8", "::1", "127.0.0.1"],
+        |input| Ok(text(input).is_some_and(|text| TrustedProxies::parse(&[text]).is_ok()))
+    ),
     target!("site", ["http/site.rs: Site"], ["https://shop.example", "http://127.0.0.1:4021"], |input| {
         Ok(text(input).is_some_and(|text| text.parse::<Site>().is_ok()))
     }),
 ];
+
+/// Demands and requests are bodies, payments and receipts headers; all are fed the same bytes.
+fn version_1(input: &[u8]) -> Told {
+    drop(v1::FacilitatorRequest::decode(input).map(|request| request.to_v2()));
+    if let Ok(answer) = decode_json::<VerifyResponse>(input, 8 << 10) {
+        drop(v1::verify_response(&answer));
+    }
+    if let Ok(demand) = v1::PaymentRequired::decode(input) {
+        let again = v1::PaymentRequired::decode(demand.encode().as_bytes());
+        return if again.as_ref() == Ok(&demand) { Ok(true) } else { Err("is written as another demand".to_owned()) };
+    }
+    let Some(text) = text(input) else { return Ok(false) };
+    if let Ok(receipt) = v1::decode_receipt(text) {
+        drop(v1::encode_receipt(&receipt));
+    }
+    header_read_back(text.as_bytes(), v1::PaymentPayload::decode, |payment| Ok(payment.encode()))
+}
 
 fn text(input: &[u8]) -> Option<&str> {
     std::str::from_utf8(input).ok()

@@ -87,9 +87,7 @@ pub(super) fn install_line(missing: &[Missing]) -> String {
     let has_old_node = find(Tool::Node).is_some_and(|node| node.found.is_some());
     let mut packages = Vec::new();
     packages.extend(find(Tool::Node).filter(|_| !has_old_node).map(|_| "nodejs"));
-    if has_old_node || find(Tool::Npm).is_some() {
-        packages.push("npm");
-    }
+    packages.extend(find(Tool::Npm).map(|_| "npm"));
     packages.extend(find(Tool::Python).map(|_| "python3"));
     let mut commands = Vec::new();
     if !packages.is_empty() {
