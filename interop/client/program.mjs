@@ -22,7 +22,8 @@ for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exi
 /** A path in a folder that goes with this process. */
 export const scratch = (name) => join(folder, name);
 
-const program = process.env.TOLLWAY ?? built();
+/** The program under test. */
+export const program = process.env.TOLLWAY ?? built();
 
 function built() {
   execFileSync("cargo", ["build", "-q", "-p", "tollway"], { stdio: "inherit", timeout: BUILD_MS });

@@ -2,7 +2,8 @@
 //!
 //! Promise: a rule of the house is a test here, or it is not a rule. `cargo xtask test` is the one command a change
 //! must pass, [`tidy`] holds what the compiler does not (names, sizes, documents), [`edges`] holds which crate may
-//! know which, [`contracts`] compiles the contracts, and [`bench`](mod@bench) measures.
+//! know which, [`contracts`] compiles the contracts, [`interop`] pays and is paid by what others wrote,
+//! and [`bench`](mod@bench) measures.
 //!
 //! Refusal: this crate never ships, nothing depends on it, and it changes no file but the contracts' artifacts.
 //!
@@ -19,6 +20,7 @@ pub mod bench;
 pub mod contracts;
 pub mod edges;
 pub mod fuzz;
+pub mod interop;
 pub mod test;
 pub mod tidy;
 

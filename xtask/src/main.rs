@@ -34,6 +34,15 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Pay and be paid by other people's clients, servers and facilitators, on two chains; prints the matrix.
+    Interop {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+        /// Only cells with this word in the name of client, server, facilitator, way or chain; may be repeated.
+        #[arg(long, value_name = "WORD")]
+        only: Vec<String>,
+    },
     /// Run everything a change must pass: format, lints, tests, documentation, interop.
     Test {
         /// Only the steps that need Rust alone; says which steps it leaves out.
@@ -53,6 +62,7 @@ fn main() -> anyhow::Result<ExitCode> {
         Chore::Bench { arguments } => xtask::bench::run(&arguments),
         Chore::Contracts { check } => xtask::contracts::run(check),
         Chore::Fuzz { arguments } => xtask::fuzz::run(&arguments),
+        Chore::Interop { json, only } => xtask::interop::run(json, &only),
         Chore::Test { core } => xtask::test::run(core),
         Chore::Tidy { long } => xtask::tidy::run(long),
     }

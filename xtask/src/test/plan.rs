@@ -7,6 +7,9 @@ use anyhow::{Context, Result};
 /// The folder of scripts that check our wire and our exports with other people's code.
 const FOLDER: &str = "interop";
 
+/// Everyone's clients, servers and facilitators with everyone else's; `cargo xtask interop` runs it alone.
+const MATRIX: &str = crate::interop::SCRIPT;
+
 /// The test that needs npm.
 const COMPILES: &str = "artifacts_match_their_sources";
 
@@ -90,7 +93,7 @@ impl Plan {
     }
 }
 
-/// The interop scripts by path from the root, in order of name; none where the folder is absent.
+/// The interop scripts by path from the root, in order of name, and last the matrix; none where the folder is absent.
 pub(super) fn scripts(root: &Path) -> Result<Vec<String>> {
     let folder = root.join(FOLDER);
     if !folder.is_dir() {
@@ -105,6 +108,9 @@ pub(super) fn scripts(root: &Path) -> Result<Vec<String>> {
         }
     }
     scripts.sort();
+    if root.join(MATRIX).is_file() {
+        scripts.push(MATRIX.to_owned());
+    }
     Ok(scripts)
 }
 
@@ -168,8 +174,10 @@ mod tests {
         for name in ["b.mjs", "a.py", "README.md", "c.json"] {
             fs::write(interop.join(name), "").unwrap();
         }
+        fs::create_dir_all(interop.join("x402")).unwrap();
+        fs::write(folder.join(MATRIX), "").unwrap();
         let found = super::scripts(&folder).unwrap();
         fs::remove_dir_all(&folder).unwrap();
-        assert_eq!(found, ["interop/a.py", "interop/b.mjs"]);
+        assert_eq!(found, ["interop/a.py", "interop/b.mjs", MATRIX]);
     }
 }
