@@ -3,6 +3,8 @@
 use alloy_primitives::{Address, Bytes};
 use async_trait::async_trait;
 
+use crate::gas_sponsoring::AccountState;
+
 pub mod rpc;
 
 /// What a verifier asks of a chain. Answers come from one block.
@@ -12,6 +14,10 @@ pub trait ChainReader: Send + Sync {
     async fn calls(&self, calls: Vec<Call>) -> Result<Vec<CallOutcome>, ChainError>;
     /// The code at an address; empty where there is none.
     async fn code(&self, address: Address) -> Result<Bytes, ChainError>;
+    /// What an account is at, for a transaction of its own; `None` from a reader that cannot say.
+    async fn account(&self, _address: Address) -> Result<Option<AccountState>, ChainError> {
+        Ok(None)
+    }
 }
 
 /// One call that changes nothing.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{ClientError, ExactWallet, Order, SignError, Terms};
 use crate::abi::{PERMIT2, Token};
 use crate::chain::{Call, CallOutcome, ChainReader};
-use crate::gas_sponsoring::{self, EIP2612, ERC20_APPROVAL, SignedApproval, SignedPermit};
+use crate::gas_sponsoring::{self, AccountState, EIP2612, ERC20_APPROVAL, SignedApproval, SignedPermit};
 use crate::typed_data::Permit;
 
 /// Gas of reading one number of a token.
@@ -28,15 +28,17 @@ impl ExactWallet<'_> {
         if standing.allowance >= terms.amount {
             return Ok(extensions);
         }
-        let extension = match (declared(order, EIP2612), declared(order, ERC20_APPROVAL)) {
-            (Some(declared), _) if terms.domain.is_some() && standing.permits.is_some() => {
-                let nonce = standing.permits.unwrap_or_default();
-                (EIP2612, self.permit_approval(terms, nonce, declared).await?)
+        let permits = declared(order, EIP2612).zip(standing.permits).filter(|_| terms.domain.is_some());
+        let extension = match (permits, declared(order, ERC20_APPROVAL)) {
+            (Some((declared, nonce)), _) => (EIP2612, self.permit_approval(terms, nonce, declared).await?),
+            (None, Some(declared)) => {
+                let account = match self.account {
+                    None => chain.account(owner).await?.ok_or(ClientError::AllowanceRequired)?,
+                    Some(account) => account,
+                };
+                (ERC20_APPROVAL, self.transaction_approval(terms, account, declared).await?)
             }
-            (_, Some(declared)) if self.account.is_some() => {
-                (ERC20_APPROVAL, self.transaction_approval(terms, declared).await?)
-            }
-            _ => return Err(ClientError::AllowanceRequired),
+            (None, None) => return Err(ClientError::AllowanceRequired),
         };
         let mut extensions = extensions.unwrap_or_default();
         extensions.insert(extension.0.to_owned(), extension.1);
@@ -66,9 +68,9 @@ impl ExactWallet<'_> {
     async fn transaction_approval(
         &self,
         terms: &Terms<'_>,
+        account: AccountState,
         declared: &Map<String, Value>,
     ) -> Result<Value, ClientError> {
-        let account = self.account.ok_or(ClientError::AllowanceRequired)?;
         let (transaction, digest) = SignedApproval::unsigned(terms.asset, terms.chain_id, account);
         let owner = self.signer.address();
         let signature = self.signer.sign_digest(digest).await?;

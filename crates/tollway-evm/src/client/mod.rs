@@ -145,7 +145,7 @@ impl<'a> ExactWallet<'a> {
         Self { chain: Some((chain_id, chain)), ..self }
     }
 
-    /// Allows approvals by transaction, written from this state of the payer's account.
+    /// Writes approvals by transaction from this state of the payer's account, instead of asking the chain for it.
     #[must_use]
     pub const fn approving_from(self, account: AccountState) -> Self {
         Self { account: Some(account), ..self }

@@ -84,7 +84,10 @@ fn head(reader: &mut impl std::io::BufRead) -> (String, usize) {
 }
 
 /// One request on a connection of its own: status, fields, body; `None` where the answer broke off.
-fn get(shop: &Shop, path: &str, payment: Option<&str>) -> Option<(u16, Vec<(String, String)>, String)> {
+/// Status, fields and body.
+type Got = (u16, Vec<(String, String)>, String);
+
+fn get(shop: &Shop, path: &str, payment: Option<&str>) -> Option<Got> {
     let mut stream = TcpStream::connect(("127.0.0.1", shop.port)).ok()?;
     let paid = payment.map_or(String::new(), |payment| format!("{}: {payment}\r\n", header::PAYMENT_SIGNATURE));
     let port = shop.port;

@@ -12,6 +12,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{Call, CallOutcome, ChainError, ChainReader};
+use crate::gas_sponsoring::AccountState;
+use crate::settle::FeePolicy;
 
 mod answer;
 mod broadcast;
@@ -27,6 +29,10 @@ pub use read::LogFilter;
 
 use endpoint::Endpoint;
 use gather::Gathering;
+
+/// Blocks whose fees a payer's own transaction goes by, and which of their tips.
+const FEE_BLOCKS: u64 = 5;
+const FEE_PERCENTILE: u8 = 50;
 
 /// How one network is asked.
 #[derive(Debug, Clone)]
@@ -170,6 +176,15 @@ impl ChainReader for Rpc {
 
     async fn code(&self, address: Address) -> Result<Bytes, ChainError> {
         answer::from_value(self.request("eth_getCode", json!([address, "latest"])).await?)
+    }
+
+    async fn account(&self, address: Address) -> Result<Option<AccountState>, ChainError> {
+        let nonce = self.pending_count(address).await?;
+        let history = self.fee_history(FEE_BLOCKS, FEE_PERCENTILE).await?;
+        // The payer's own coins pay for it: a node that names a mad price gets the usual one offered.
+        let quote = FeePolicy::default().quote(&history).ok();
+        let state = quote.map(|quote| AccountState { nonce, max_fee: quote.max_fee, max_tip: quote.tip });
+        Ok(Some(state.unwrap_or_else(|| AccountState::at(nonce))))
     }
 }
 
