@@ -12,10 +12,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .allow_loopback() // agents on this machine: for a trial
         .open("tollway-data") // key and books; made on the first start
         .await?;
-    let app = Router::new()
-        .route("/", get("Reports are under /reports/."))
-        .route("/reports/{name}", get(report))
-        .layer(tollway.layer());
+    let app = Router::new().route("/reports/{name}", get(report)).layer(tollway.layer());
     let listener = tokio::net::TcpListener::bind(&address).await?;
     eprintln!("selling at http://{address}/reports/today");
     Ok(axum::serve(listener, app).await?)
