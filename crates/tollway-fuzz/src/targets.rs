@@ -388,6 +388,7 @@ fn receipt() -> String {
 
 fn offer() -> Offer {
     let document = OfferDocument {
+        bill: None,
         exact: Vec::new(),
         identifier: None,
         amount: Amount::new(1_000),

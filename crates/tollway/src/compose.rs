@@ -219,6 +219,7 @@ fn paid_at_once(
         books: Arc::clone(books) as Arc<dyn ExactBooks>,
         scheme: Arc::new(EvmExact),
         facilitator: Arc::new(Failover::new(remotes, Arc::clone(clock))),
+        bills: Some(exact.bills()?),
     })
 }
 
