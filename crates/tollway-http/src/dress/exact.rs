@@ -6,9 +6,7 @@ use serde_json::Map;
 use tollway_core::offer::Offer;
 use tollway_core::scheme::exact::{EXACT, ExactPayment, ExactWay, IdentifierWish, PaymentVersion, requirements};
 use tollway_core::seller::ExactReceipt;
-use tollway_protocol::{
-    Attachments, Network, Reason, Refusal, SettleFailure, SettleResponse, Settlement, header, v1,
-};
+use tollway_protocol::{Attachments, Network, Reason, Refusal, SettleFailure, SettleResponse, Settlement, header, v1};
 
 use super::{Presented, value};
 
