@@ -430,6 +430,7 @@ fn receipt() -> String {
 
 fn offer() -> Offer {
     let document = OfferDocument {
+        bill: None,
         exact: Vec::new(),
         identifier: None,
         amount: Amount::new(1_000),

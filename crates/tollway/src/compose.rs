@@ -229,6 +229,7 @@ async fn paid_at_once(
         books: Arc::clone(books) as Arc<dyn ExactBooks>,
         scheme: Arc::new(EvmExact),
         facilitator: Arc::new(Failover::new(facilitators, Arc::clone(clock))),
+        bills: Some(exact.bills()?),
     })
 }
 

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tollway_ledger::Hash;
+use tollway_ledger::{Hash, Period};
 use tollway_protocol::{Amount, Asset, Dress, Reason, Refusal, Scale};
 use tollway_signatures::{PrivateKey, PublicKey, jws};
 
@@ -26,6 +26,9 @@ pub struct OfferDocument {
     pub asset: Asset,
     /// For whom: the rule's audience.
     pub audience: String,
+    /// The bill that it asks for, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bill: Option<OfferBill>,
     /// The ways to pay at once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exact: Vec<ExactWay>,
@@ -60,6 +63,15 @@ pub struct OfferScope {
     pub methods: Vec<String>,
     /// Path pattern, in which `*` is any run of characters.
     pub path: String,
+}
+
+/// The statement whose sum is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfferBill {
+    /// For which period.
+    pub period: Period,
+    /// SHA-256 of the signed statement.
+    pub statement: Hash,
 }
 
 /// Terms pinned by hash.

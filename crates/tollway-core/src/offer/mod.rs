@@ -4,7 +4,7 @@
 mod document;
 mod press;
 
-pub use document::{Offer, OfferDocument, OfferId, OfferScope, OfferTerms, ParseOfferIdError};
+pub use document::{Offer, OfferBill, OfferDocument, OfferId, OfferScope, OfferTerms, ParseOfferIdError};
 pub use press::{OfferPress, PricedRule, RulesVersion};
 
 /// `typ` of the signed document.

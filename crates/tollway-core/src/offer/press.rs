@@ -195,6 +195,7 @@ impl OfferPress {
             amount: rule.amount,
             asset: rule.asset.clone(),
             audience: rule.audience.clone(),
+            bill: None,
             exact: rule.exact.clone(),
             identifier: rule.identifier,
             not_after: not_before + rule.lifetime,

@@ -3,6 +3,7 @@
 //! what only the step before it makes.
 
 mod admit;
+mod bills;
 mod cards;
 mod credit;
 mod exact;
@@ -15,6 +16,7 @@ mod replays;
 mod verified;
 
 pub use admit::{Admission, Known, Purchase, Replay};
+pub use bills::{BILLS, BILLS_PATH, Bill, BillWays, PaidOff, bill_token};
 pub use credit::StarterCredit;
 pub use exact::{
     ExactAdmission, ExactKnown, ExactParts, ExactPurchase, ExactReceipt, ExactVerified, Paid, Resolved, Settling,
@@ -27,6 +29,7 @@ pub use receipt::Receipt;
 pub use verified::Verified;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tollway_ledger::{Books, BooksError, PaymentId};
 use tollway_protocol::{Network, Refusal};
@@ -84,6 +87,7 @@ struct Memory {
     known_agents: KnownAgents,
     filed: credit::Filed,
     cards: cards::Cards,
+    bills_looked_at: AtomicBool,
 }
 
 impl Seller {

@@ -6,9 +6,7 @@ use serde_json::Map;
 use tollway_core::offer::Offer;
 use tollway_core::scheme::exact::{EXACT, ExactPayment, ExactWay, IdentifierWish, PaymentVersion, requirements};
 use tollway_core::seller::ExactReceipt;
-use tollway_protocol::{
-    Attachments, Network, Reason, Refusal, ResourceInfo, SettleFailure, SettleResponse, Settlement, header, v1,
-};
+use tollway_protocol::{Attachments, Network, Reason, Refusal, SettleFailure, SettleResponse, Settlement, header, v1};
 
 use super::{Presented, value};
 
@@ -39,7 +37,7 @@ pub fn v1_body(offer: &Offer, url: &str, error: &str) -> Option<String> {
         }
     }
     let asked: Vec<_> = ways.into_iter().map(|way| requirements(offer, way)).collect();
-    v1::PaymentRequired::of(error, &ResourceInfo::at(url), &asked).map(|demand| demand.encode())
+    v1::PaymentRequired::of(error, &super::x402::resource(offer, url), &asked).map(|demand| demand.encode())
 }
 
 /// A payment of version 1.

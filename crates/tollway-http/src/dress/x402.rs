@@ -34,7 +34,7 @@ pub fn demand_header(offer: &Offer, network: &Network, url: &str, error: Option<
     let needed: Map<_, _> = registration.into_iter().chain(wish).collect();
     let at_once = document.exact.iter().map(|way| exact::requirements(offer, way));
     let ways = deferred.into_iter().chain(published).chain(at_once).collect();
-    let mut bare = PaymentRequired::new(ResourceInfo::at(url), ways);
+    let mut bare = PaymentRequired::new(resource(offer, url), ways);
     bare.error = error.map(str::to_owned);
     bare.extensions = (!needed.is_empty()).then_some(needed);
     let mut demand = bare.clone();
@@ -43,6 +43,12 @@ pub fn demand_header(offer: &Offer, network: &Network, url: &str, error: Option<
     let fits = |text: &String| text.len() <= limits::DEMAND_HEADER;
     let site = || PaymentRequired { resource: ResourceInfo::at(&document.seller), ..bare.clone() }.encode();
     [&demand, &bare].into_iter().map(PaymentRequired::encode).find(fits).unwrap_or_else(site)
+}
+
+/// What is for sale at a URL: a bill says which.
+pub(super) fn resource(offer: &Offer, url: &str) -> ResourceInfo {
+    let description = offer.document().bill.as_ref().map(|bill| format!("bill {}", bill.period));
+    ResourceInfo { description, ..ResourceInfo::at(url) }
 }
 
 /// The signed offer inside a demand, if it carries one.

@@ -86,6 +86,10 @@ impl Gate {
     async fn route(self, parts: Parts, body: Body, dress: Dress) -> Result<Response<Body>, Refusal> {
         let mut asked = Asked::read(&parts, &self.shared.sites)?;
         if wellknown::concerns(&asked.path)? {
+            if let Some(token) = wellknown::bill_token(asked.path.plain()) {
+                let token = token.to_owned();
+                return self.bill(&token, &Arc::new(asked), parts).await;
+            }
             return wellknown::answer(&self.shared, &Arc::new(asked), &parts).await;
         }
         let rules = self.shared.seller.rules();

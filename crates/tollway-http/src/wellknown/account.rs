@@ -84,7 +84,7 @@ pub(super) async fn statements(shared: &Shared, asked: &Asked, parts: &Parts) ->
     let agent = caller(shared, asked, parts).await?;
     let filter = StatementFilter { agent: Some(agent), period: None };
     let statements = shared.seller.books().statements(filter).await.map_err(unavailable)?;
-    let listed: Vec<_> = statements.iter().map(signed).collect();
+    let listed: Vec<_> = statements.iter().map(|statement| signed(shared, statement)).collect();
     let body = json!({"statements": listed}).to_string();
     Ok(private(shared, asked.view(&parts.method, &parts.headers), JSON, body))
 }
@@ -97,7 +97,7 @@ pub(super) async fn statement(
     period: &str,
 ) -> Result<Response<Body>, Refusal> {
     let statement = own_statement(shared, asked, parts, period).await?;
-    let body = signed(&statement).to_string();
+    let body = signed(shared, &statement).to_string();
     Ok(private(shared, asked.view(&parts.method, &parts.headers), JSON, body))
 }
 
@@ -149,8 +149,13 @@ async fn identified(shared: &Shared, asked: &Asked, parts: &Parts, covered: &[&s
     Ok(identified)
 }
 
-fn signed(statement: &Statement) -> serde_json::Value {
-    json!({"statement": statement, "jws": statement.jws})
+/// The statement, its seal, and what the seal does not cover: what paid it, and where it can be paid.
+fn signed(shared: &Shared, statement: &Statement) -> serde_json::Value {
+    let mut value = json!({"statement": statement, "jws": statement.jws, "paid": statement.paid});
+    if let Some(path) = shared.seller.bill_path(statement) {
+        value["pay_url"] = format!("{}{path}", shared.seller.origin()).into();
+    }
+    value
 }
 
 fn after(parts: &Parts) -> Result<Sequence, Refusal> {

@@ -1,6 +1,6 @@
 //! What a seller publishes about itself under `/.well-known/`: its key directory, its offers and
 //! terms for everyone, and for each agent its own account (which it may open by itself where the
-//! seller allows it), commitments and statements, and what became of an exact payment. Reserved:
+//! seller allows it), commitments and statements, and what became of an exact payment. Bills stand here too; the gate sells them. Reserved:
 //! nothing below these paths is ever forwarded.
 
 mod account;
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{Method, Response};
 use tollway_core::rules::{Readings, fold_case};
+use tollway_core::seller::BILLS_PATH;
 use tollway_protocol::{Reason, Refusal};
 use tollway_signatures::DIRECTORY_PATH;
 
@@ -39,6 +40,11 @@ pub(crate) fn concerns(path: &Readings) -> Result<bool, Refusal> {
 fn is_reserved(path: &str) -> bool {
     let lower = fold_case(path);
     lower == DIRECTORY_PATH || lower.starts_with(PREFIX) || lower == PREFIX.trim_end_matches('/')
+}
+
+/// The token of the bill that a path names, if it names one: bills are sold, and only the gate sells.
+pub(crate) fn bill_token(path: &str) -> Option<&str> {
+    path.strip_prefix(BILLS_PATH).filter(|token| !token.contains('/'))
 }
 
 /// Answers a request for the seller itself.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
+use tollway_core::seller::{BILLS_PATH, bill_token};
 use tollway_ledger::{
     Books, CheckpointSigner, CloseOutcome, CommitmentId, Entry, ExactBooks as _, PaymentId, Period, Sequence,
     Statement, StatementFilter, reconcile,
@@ -138,9 +139,12 @@ async fn statement(
             print_lines(&books, statement).await?;
         }
     } else if json {
-        say_json(
-            &statements.iter().map(|s| json!({"statement": s, "jws": s.jws, "paid": s.paid})).collect::<Vec<_>>(),
-        )?;
+        let key = config.exact.is_some().then(|| keys::read(&config.path(&config.seller.key))).transpose()?;
+        let shown = |s: &Statement| {
+            let pay_url = key.as_ref().map(|key| format!("{}{BILLS_PATH}{}", s.seller, bill_token(key, s)));
+            json!({"statement": s, "jws": s.jws, "paid": s.paid, "pay_url": pay_url})
+        };
+        say_json(&statements.iter().map(shown).collect::<Vec<_>>())?;
     } else {
         statement_table(&statements);
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tollway_core::buyer::Budget;
 use tollway_core::clock::SystemClock;
 use tollway_http::payer::Payer;
-use tollway_ledger::{Reconciliation, SellerLine, Statement};
+use tollway_ledger::{BillPayment, Reconciliation, SellerLine, Statement};
 use tollway_protocol::{Amount, Dress, Network};
 use tollway_signatures::{PrivateKey, PublicKey, jws};
 use url::Url;
@@ -30,6 +30,8 @@ const LINES_MAX: usize = 1 << 30;
 /// A bill that was fetched and checked.
 pub(crate) struct CheckedBill {
     pub(crate) statement: Statement,
+    /// Where it can be paid at once.
+    pub(crate) pay_url: Option<String>,
     pub(crate) sealed: String,
     pub(crate) jsonl: String,
     pub(crate) lines: Vec<SellerLine>,
@@ -83,13 +85,17 @@ pub(crate) async fn fetch(
     struct Sealed {
         statement: Value,
         jws: String,
+        #[serde(default)]
+        paid: Option<BillPayment>,
+        #[serde(default)]
+        pay_url: Option<String>,
     }
     #[derive(Deserialize)]
     struct Listed {
         statements: Vec<Sealed>,
     }
     let base = origin.join(tollway_http::wellknown::PREFIX)?;
-    let Sealed { statement: value, jws: sealed } = match period {
+    let Sealed { statement: value, jws: sealed, paid, pay_url } = match period {
         Some(period) => {
             serde_json::from_slice(&payer.ask_signed(&base.join(&format!("statements/{period}"))?).await?.body)?
         }
@@ -98,7 +104,8 @@ pub(crate) async fn fetch(
             listed.statements.into_iter().next_back().context("there is no bill yet")?
         }
     };
-    let statement: Statement = serde_json::from_value(value).context("the seller's bill is no statement")?;
+    let mut statement: Statement = serde_json::from_value(value).context("the seller's bill is no statement")?;
+    statement.paid = paid;
     let asked = period.is_none_or(|period| period == statement.period.to_string());
     ensure!(asked, "the seller answers with its bill of {}", statement.period);
     let keyid = jws::kid(&sealed, 64 << 10).map_err(|refusal| anyhow::anyhow!("the bill's seal: {refusal}"))?;
@@ -108,7 +115,9 @@ pub(crate) async fn fetch(
     let jsonl = fetch_lines(payer, &base, &statement).await?;
     let (lines, verdict) = check_lines(&statement, &jsonl, own)?;
     let verdict = Verdict { sealed_by_seller, ..verdict };
-    Ok(CheckedBill { statement, sealed, jsonl, lines, verdict })
+    // A URL is told only where it is the seller's own.
+    let pay_url = pay_url.filter(|text| Url::parse(text).is_ok_and(|url| url.origin() == origin.origin()));
+    Ok(CheckedBill { statement, pay_url, sealed, jsonl, lines, verdict })
 }
 
 async fn fetch_lines(payer: &Payer, base: &Url, statement: &Statement) -> anyhow::Result<String> {
@@ -146,6 +155,8 @@ fn print(checked: &CheckedBill, reconciled: Option<&Reconciliation>, json: bool)
     if json {
         return say_json(&json!({
             "statement": checked.statement,
+            "paid": checked.statement.paid,
+            "pay_url": checked.pay_url,
             "verdict": checked.verdict,
             "verified": checked.verdict.holds(),
             "reconciliation": reconciled,
@@ -160,6 +171,11 @@ fn print(checked: &CheckedBill, reconciled: Option<&Reconciliation>, json: bool)
         dollars(*undelivered_total),
         dollars(*payable)
     ));
+    match (&checked.statement.paid, &checked.pay_url) {
+        (Some(paid), _) => say(format_args!("paid by {} {}", paid.rail, paid.reference)),
+        (None, Some(url)) if *payable > Amount::ZERO => say(format_args!("pay it at {url}")),
+        (None, _) => {}
+    }
     let verdict = &checked.verdict;
     let word = |holds: bool| if holds { "yes" } else { "NO" };
     say(format_args!("signed by the seller        {}", word(verdict.sealed_by_seller)));

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use tollway_core::scheme::exact::{DemandBody, ExactTerms, ExactWay, IdentifierWish};
+use tollway_core::seller::BillWays;
 use tollway_evm::asset::{Assets, KnownAsset, Method};
 use tollway_ledger::PaymentFlow;
-use tollway_protocol::{Network, Price, Scale};
+use tollway_protocol::{Amount, Network, Price, Scale};
 
 use super::ConfigPrice;
 
@@ -115,18 +116,18 @@ impl ExactConfig {
         let way = |known: &KnownAsset| {
             let amount = known.amount(&price.to_decimal());
             let amount = amount.with_context(|| format!("the price in {} on {}", known.symbol, known.network))?;
-            Ok(ExactWay {
-                amount,
-                asset: known.asset(),
-                extra: known.extra(),
-                flow: rule.flow,
-                network: known.network.clone(),
-                pay_to: pay_to.clone(),
-                scale: known.scale,
-            })
+            Ok(ExactWay { amount, flow: rule.flow, ..way(known, pay_to) })
         };
         let ways = taken.into_iter().map(way).collect::<anyhow::Result<_>>()?;
         Ok(ExactTerms { ways, identifier: rule.identifier })
+    }
+
+    /// How bills are paid: as `[exact]` says, whatever single rules say.
+    pub(crate) fn bills(&self) -> anyhow::Result<BillWays> {
+        let assets = self.known_assets()?;
+        let taken = self.ways(&assets, &self.networks, &self.pay_to)?;
+        let ways = taken.into_iter().take(WAYS_MAX).map(|known| way(known, &self.pay_to)).collect();
+        Ok(BillWays::new(ways, self.body()))
     }
 
     fn ways<'a>(&self, assets: &'a Assets, networks: &[Network], pay_to: &str) -> anyhow::Result<Vec<&'a KnownAsset>> {
@@ -170,6 +171,19 @@ impl ExactConfig {
             })
         };
         Ok(Assets::with(self.assets.iter().map(known).collect::<anyhow::Result<Vec<_>>>()?))
+    }
+}
+
+/// The way of an asset, without an amount.
+fn way(known: &KnownAsset, pay_to: &str) -> ExactWay {
+    ExactWay {
+        amount: Amount::ZERO,
+        asset: known.asset(),
+        extra: known.extra(),
+        flow: PaymentFlow::Authorization,
+        network: known.network.clone(),
+        pay_to: pay_to.to_owned(),
+        scale: known.scale,
     }
 }
 

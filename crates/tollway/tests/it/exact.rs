@@ -163,3 +163,83 @@ fn threat_50_gateways_killed_while_a_payment_settles_take_it_once_and_serve_it()
     assert_eq!((shop.bodies("exact_claim").len(), shop.bodies("exact_settled").len()), (4, 4));
     assert_eq!(shop.ledger_json(&["verify"])["consistent"], true);
 }
+
+/// `tollway pay` from a wallet whose key is the number one.
+fn pay_from_wallet(url: &str, purse: &str) -> crate::rig::Said {
+    let args = ["pay", url, "--wallet-key-from-env", "--yes", "--json", "--purse", purse];
+    let output = crate::rig::command(args).env("TOLLWAY_WALLET_KEY", format!("{:064x}", 1)).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    crate::rig::Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+#[test]
+fn a_bill_is_paid_from_a_wallet_and_both_sides_see_it() {
+    let facilitator = Facilitator::default();
+    let shop = shop(&facilitator.start());
+    let crawler = crate::rig::Crawler::new();
+    let _gateway = shop.gateway();
+    assert_eq!(crawler.buy_all(&shop)["pages_paid"], 6);
+    shop.close(1);
+    let bill = |key: &str| crawler.statement(&shop.origin, &[]).ok().json()[key].take();
+    let url = bill("pay_url").as_str().unwrap().to_owned();
+    assert_eq!(shop.ledger_json(&["statement"])[0]["pay_url"], url.as_str(), "the seller names the same");
+    assert_eq!((bill("paid"), &bill("statement")["payable"]), (Value::Null, &json!("10000")));
+
+    let path = url.strip_prefix(&shop.origin).unwrap();
+    let (status, fields, body) = get(&shop, path, None).unwrap();
+    let demand = PaymentRequired::decode(field(&fields, header::PAYMENT_REQUIRED)).unwrap();
+    let old: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, demand.accepts.len(), demand.accepts[0].amount.get()), (402, 1, 10_000));
+    let first = &old["accepts"][0];
+    assert_eq!((&old["x402Version"], &first["maxAmountRequired"]), (&json!(1), &json!("10000")), "version 1 too");
+
+    let purse = crawler.file("purse.jsonl");
+    let paid = pay_from_wallet(&url, &purse);
+    assert_eq!(paid.code, Some(0), "{}\n{}", paid.out, paid.err);
+    let transaction = format!("0x{}", "ab".repeat(32));
+    let (theirs, ours) = (bill("paid"), shop.ledger_json(&["statement"])[0]["paid"].take());
+    assert_eq!(theirs, ours);
+    assert_eq!(ours["rail"], "exact eip155:84532");
+    assert!(ours["reference"].as_str().unwrap().starts_with(&format!("{transaction}#")), "{ours}");
+    let shown = get(&shop, path, None).unwrap();
+    assert_eq!((shown.0, shown.2.contains(&transaction)), (200, true), "{}", shown.2);
+    pay_from_wallet(&url, &purse);
+    assert_eq!(facilitator.settles.load(Ordering::SeqCst), 1, "what is paid asks for nothing");
+    let kinds = ["exact_claim", "exact_settled", "bill_paid"];
+    assert_eq!(kinds.map(|kind| shop.bodies(kind).len()), [1, 1, 1]);
+    assert_eq!(shop.ledger_json(&["verify"])["consistent"], true);
+}
+
+#[test]
+fn threat_50_gateways_killed_while_a_bill_is_paid_take_it_once() {
+    let facilitator = Facilitator::default();
+    let shop = shop(&facilitator.start());
+    let crawler = crate::rig::Crawler::new();
+    let gateway = shop.gateway();
+    crawler.buy_all(&shop);
+    shop.close(1);
+    let url = shop.ledger_json(&["statement"])[0]["pay_url"].as_str().unwrap().to_owned();
+    let path = url.strip_prefix(&shop.origin).unwrap();
+    let (first, second) = (payment(&shop, path, 1), payment(&shop, path, 2));
+    facilitator.mute.store(true, Ordering::SeqCst);
+    std::thread::scope(|scope| {
+        let paying = scope.spawn(|| get(&shop, path, Some(&first)));
+        until("it is asked to settle", || facilitator.settles.load(Ordering::SeqCst) > 0);
+        gateway.kill();
+        assert!(paying.join().unwrap().is_none(), "no byte left before the outcome was known");
+    });
+    let _gateway = shop.gateway();
+    assert_eq!(get(&shop, path, Some(&second)).unwrap().0, 409, "another payment waits for the outcome of the first");
+    assert_eq!(facilitator.nonces.lock().unwrap().len(), 1);
+    facilitator.mute.store(false, Ordering::SeqCst);
+    until("the books say paid", || {
+        !shop.ledger_json(&["statement"])[0]["paid"].is_null() || {
+            drop(get(&shop, path, Some(&first)));
+            false
+        }
+    });
+    assert_eq!(get(&shop, path, Some(&first)).unwrap().0, 200);
+    assert_eq!(get(&shop, path, Some(&second)).unwrap().0, 409);
+    assert_eq!(facilitator.nonces.lock().unwrap().len(), 1, "the second never moved");
+    assert_eq!((shop.bodies("bill_paid").len(), shop.bodies("exact_settled").len()), (1, 1));
+}

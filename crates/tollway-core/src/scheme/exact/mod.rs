@@ -15,7 +15,7 @@ pub use payload::{ExactPayment, PaymentVersion};
 pub use port::{ExactFacts, ExactScheme};
 pub use way::{DemandBody, ExactTerms, ExactWay, requirements};
 
-pub(crate) use seller::{Struck, candidates, strike};
+pub(crate) use seller::{Shelf, Struck, candidates, strike};
 
 /// Scheme name.
 pub const EXACT: &str = "exact";

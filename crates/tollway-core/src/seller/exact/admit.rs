@@ -9,7 +9,8 @@ use tollway_protocol::{Asset, FacilitatorRequest, Reason, Refusal, VerifyRespons
 use super::settle::ExactVerified;
 use super::{ExactParts, from_books};
 use crate::rules::Rule;
-use crate::scheme::exact::{ExactFacts, ExactPayment, IdentifierWish, Struck, candidates, is_code, strike};
+use crate::scheme::exact::{ExactFacts, ExactPayment, IdentifierWish, Shelf, Struck, candidates, is_code, strike};
+use crate::seller::bills::{Bill, under_way};
 use crate::seller::flights::{Entry, Flight};
 use crate::seller::{Landing, Seller};
 
@@ -65,16 +66,34 @@ impl Seller {
     /// A refusal with its reason; no claim was made. `unexpected_verify_error` where the facilitator
     /// could not be asked.
     pub async fn admit_exact(&self, purchase: &ExactPurchase, now: u64) -> Result<ExactAdmission, Refusal> {
+        self.admit_from(None, purchase, now).await
+    }
+
+    /// Admits the payment of a bill, which is claimed for it before any money moves: nobody else's is
+    /// taken until the outcome of this one is known.
+    ///
+    /// # Errors
+    /// Those of [`Seller::admit_exact`], and `bill_paid`.
+    pub async fn admit_bill(&self, bill: &Bill, payment: ExactPayment, now: u64) -> Result<ExactAdmission, Refusal> {
+        self.admit_from(Some(bill), &bill.purchase(payment), now).await
+    }
+
+    async fn admit_from(
+        &self,
+        bill: Option<&Bill>,
+        purchase: &ExactPurchase,
+        now: u64,
+    ) -> Result<ExactAdmission, Refusal> {
         let exact = self.exact_parts()?;
+        let shelf = bill.map_or(Shelf::Press(&self.shared.parts.press), |bill| Shelf::Bill(&bill.offers));
         self.refuse_foreign(purchase)?;
         refuse_nameless(purchase)?;
-        let read = self.readings(exact, purchase, now)?;
+        let read = readings(exact, shelf, purchase, now)?;
         let mut struck = Err(Refusal::from(Reason::NoMatchingOffer));
         for reading in &read {
-            let press = &self.shared.parts.press;
             let scheme = exact.scheme.as_ref();
-            match strike(press, scheme, &purchase.rule.id, &purchase.payment, (&reading.0, &reading.1), now) {
-                Ok(found) => return self.admit_struck(purchase, &reading.1, found, now).await,
+            match strike(shelf, scheme, &purchase.rule.id, &purchase.payment, (&reading.0, &reading.1), now) {
+                Ok(found) => return self.admit_struck((bill, purchase), &reading.1, found, now).await,
                 Err(refusal) => struck = Err(refusal),
             }
         }
@@ -90,7 +109,7 @@ impl Seller {
 
     async fn admit_struck(
         &self,
-        purchase: &ExactPurchase,
+        (bill, purchase): (Option<&Bill>, &ExactPurchase),
         facts: &ExactFacts,
         struck: Struck,
         now: u64,
@@ -103,21 +122,39 @@ impl Seller {
         if facts.expires <= now {
             return Err(Refusal::new(Reason::PaymentRefused, "payment_expired"));
         }
-        refuse_taken_identifier(exact, purchase, &facts.id).await?;
+        let identifier = match bill {
+            Some(bill) => Some(self.next_attempt(&bill.statement).await?.to_string()),
+            None => own_identifier(exact, purchase, &facts.id).await?,
+        };
         let request = purchase.payment.request(struck.requirements.clone());
         verify(exact, &request, facts).await?;
         self.file_offer(&struck.offer, now).await?;
-        let sale = sale(purchase, facts, &struck, &request)?;
+        let sale = sale(purchase, facts, &struck, (&request, identifier));
         match exact.books.exact_claim(sale.clone(), now).await.map_err(from_books)? {
-            ExactClaim::Claimed(_) => Ok(ExactAdmission::Fresh(Box::new(ExactVerified::assertion(
-                self.clone(),
-                sale,
-                request,
-                purchase,
-                flight,
-            )))),
+            ExactClaim::Claimed(_) => {
+                let verified = ExactVerified::assertion(self.clone(), sale, request, purchase, flight);
+                match bill {
+                    Some(bill) => self.still_due(bill, verified).await,
+                    None => Ok(ExactAdmission::Fresh(Box::new(verified))),
+                }
+            }
             ExactClaim::Known(record) => self.known_payment(purchase, *record, Some(flight)),
+            // Another payment of the bill has become this attempt.
+            ExactClaim::Refused(refusal) if bill.is_some() && refusal.reason == Reason::IdentifierConflict => {
+                Err(under_way())
+            }
             ExactClaim::Refused(refusal) => Err(refusal),
+        }
+    }
+
+    /// A bill may have been recorded as paid just before the claim; after it, nothing else is taken.
+    async fn still_due(&self, bill: &Bill, verified: ExactVerified) -> Result<ExactAdmission, Refusal> {
+        match self.refuse_paid(&bill.statement).await {
+            Ok(()) => Ok(ExactAdmission::Fresh(Box::new(verified))),
+            Err(refusal) => {
+                verified.release().await?;
+                Err(refusal)
+            }
         }
     }
 
@@ -151,20 +188,6 @@ impl Seller {
         Ok(ExactAdmission::Known(Box::new(ExactKnown { record, seller: self.clone(), flight })))
     }
 
-    /// What the payload says, once for each asset it may be about.
-    fn readings(&self, exact: &ExactParts, purchase: &ExactPurchase, now: u64) -> Result<Vec<Read>, Refusal> {
-        let payment = &purchase.payment;
-        let assets = candidates(&self.shared.parts.press, &purchase.rule.id, payment, now);
-        if assets.is_empty() {
-            return Err(Refusal::new(Reason::UnsupportedNetwork, "this network is not offered here"));
-        }
-        let read = |asset: Asset| {
-            let facts = exact.scheme.read(payment.network(), &asset, payment.payload())?;
-            Ok((asset, facts))
-        };
-        assets.into_iter().map(read).collect()
-    }
-
     /// A payment that says what it is for is not taken for anything else.
     fn refuse_foreign(&self, purchase: &ExactPurchase) -> Result<(), Refusal> {
         let Some(named) = purchase.payment.resource_url() else { return Ok(()) };
@@ -176,6 +199,20 @@ impl Seller {
     }
 }
 
+/// What the payload says, once for each asset it may be about.
+fn readings(exact: &ExactParts, shelf: Shelf<'_>, purchase: &ExactPurchase, now: u64) -> Result<Vec<Read>, Refusal> {
+    let payment = &purchase.payment;
+    let assets = candidates(shelf, &purchase.rule.id, payment, now);
+    if assets.is_empty() {
+        return Err(Refusal::new(Reason::UnsupportedNetwork, "this network is not offered here"));
+    }
+    let read = |asset: Asset| {
+        let facts = exact.scheme.read(payment.network(), &asset, payment.payload())?;
+        Ok((asset, facts))
+    };
+    assets.into_iter().map(read).collect()
+}
+
 fn refuse_nameless(purchase: &ExactPurchase) -> Result<(), Refusal> {
     let wish = purchase.rule.charge_terms().and_then(|charge| charge.exact.as_ref()?.identifier);
     if purchase.payment.identifier()?.is_none() && wish == Some(IdentifierWish::Required) {
@@ -184,15 +221,20 @@ fn refuse_nameless(purchase: &ExactPurchase) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The books refuse it too, at the claim; here it costs no question to the facilitator.
-async fn refuse_taken_identifier(exact: &ExactParts, purchase: &ExactPurchase, id: &PaymentId) -> Result<(), Refusal> {
-    let Some(identifier) = purchase.payment.identifier()? else { return Ok(()) };
+/// The buyer's own name for its purchase. The books refuse a taken one too, at the claim; here it costs
+/// no question to the facilitator.
+async fn own_identifier(
+    exact: &ExactParts,
+    purchase: &ExactPurchase,
+    id: &PaymentId,
+) -> Result<Option<String>, Refusal> {
+    let Some(identifier) = purchase.payment.identifier()? else { return Ok(None) };
     let taken = exact.books.exact_by_identifier(identifier.as_str()).await.map_err(from_books)?;
     match taken {
         Some(record) if record.sale.id != *id => {
             Err(Refusal::new(Reason::IdentifierConflict, "this identifier belongs to another payment"))
         }
-        _ => Ok(()),
+        _ => Ok(Some(identifier.as_str().to_owned())),
     }
 }
 
@@ -231,9 +273,9 @@ fn sale(
     purchase: &ExactPurchase,
     facts: &ExactFacts,
     struck: &Struck,
-    request: &FacilitatorRequest,
-) -> Result<ExactSale, Refusal> {
-    Ok(ExactSale {
+    (request, identifier): (&FacilitatorRequest, Option<String>),
+) -> ExactSale {
+    ExactSale {
         id: facts.id,
         fingerprint: fingerprint(purchase),
         payer: facts.payer.clone(),
@@ -248,7 +290,7 @@ fn sale(
         offer: Some(struck.offer.id().to_string()),
         expires: facts.expires,
         flow: struck.way.flow,
-        identifier: purchase.payment.identifier()?.map(|identifier| identifier.as_str().to_owned()),
+        identifier,
         payment: tollway_protocol::codec::encode_json(request),
-    })
+    }
 }

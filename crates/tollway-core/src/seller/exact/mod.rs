@@ -18,6 +18,7 @@ use tollway_ledger::{BooksError, ExactBooks};
 use tollway_protocol::{Reason, Refusal};
 
 use super::Seller;
+use super::bills::BillWays;
 use crate::facilitator::Facilitator;
 use crate::scheme::exact::ExactScheme;
 
@@ -30,6 +31,8 @@ pub struct ExactParts {
     pub scheme: Arc<dyn ExactScheme>,
     /// Verifies and settles.
     pub facilitator: Arc<dyn Facilitator>,
+    /// How bills are paid, where they are.
+    pub bills: Option<BillWays>,
 }
 
 impl Seller {
@@ -38,13 +41,13 @@ impl Seller {
         self.shared.exact.as_ref()
     }
 
-    fn exact_parts(&self) -> Result<&ExactParts, Refusal> {
+    pub(super) fn exact_parts(&self) -> Result<&ExactParts, Refusal> {
         self.exact().ok_or_else(|| Refusal::new(Reason::UnsupportedScheme, "`exact` is not taken here"))
     }
 }
 
 /// The books gave no answer, or their answer is no.
-fn from_books(error: BooksError) -> Refusal {
+pub(super) fn from_books(error: BooksError) -> Refusal {
     match error {
         BooksError::Refused(refusal) => refusal,
         other => super::unavailable(&other),

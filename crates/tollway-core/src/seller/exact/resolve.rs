@@ -34,6 +34,7 @@ impl Seller {
     pub async fn resolve_exact(&self) -> Result<Resolved, Refusal> {
         let mut resolved = Resolved::default();
         let Some(exact) = self.exact() else { return Ok(resolved) };
+        self.mend_bills().await?;
         for found in exact.books.exact_open(AT_ONCE).await.map_err(from_books)? {
             let id = found.sale.id;
             let Entry::First(flight) = self.shared.memory.payments.enter(id) else { continue };
@@ -45,10 +46,13 @@ impl Seller {
                     resolved.ended.push(id);
                 }
                 ExactState::Unknown => {
-                    let delivery = record.delivery.clone();
+                    let (sale, delivery) = (record.sale.clone(), record.delivery.clone());
                     let known = ExactKnown { record, seller: self.clone(), flight: Some(flight) };
                     match known.ask_again(delivery).await? {
-                        Settling::Settled(_) => resolved.settled.push(id),
+                        Settling::Settled(paid) => {
+                            self.pay_off_sale(&sale, &paid.receipt).await?;
+                            resolved.settled.push(id);
+                        }
                         Settling::Refused { .. } => resolved.ended.push(id),
                         Settling::Unknown { detail, .. } => resolved.open.push((id, detail)),
                     }

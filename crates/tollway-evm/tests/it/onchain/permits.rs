@@ -97,27 +97,17 @@ async fn an_approval_transaction_is_sent_first() {
 }
 
 #[tokio::test]
-async fn a_wallet_asks_the_chain_for_what_its_approval_takes() {
+async fn a_wallet_asks_the_chain_for_the_nonce_of_its_approval() {
     let scene = Scene::new();
-    // Not its first transaction, so that the account's nonce is not the one every account begins with.
-    scene.allow(USDC, 1).await;
-    let (signer, offer) = (signer(buyer()), offer(USDC, METHOD));
-    let extensions = declared(&["erc20ApprovalGasSponsoring"]);
-    let order = Order {
-        requirements: &offer,
-        extensions: Some(&extensions),
-        version: Version::V2,
-        now: scene.chain.now(),
-        nonce: B256::repeat_byte(7),
-    };
-    let signed = ExactWallet::new(&signer).on(84_532, &scene.rpc).pay(&order).await.unwrap();
-    let request = scene.request(&offer, &signed);
+    for _ in 0..3 {
+        scene.allow(USDC, 1).await;
+    }
+    let request = sponsored(&scene, &["erc20ApprovalGasSponsoring"]).await;
     let verified = scene.verify(&request).await.unwrap();
     let Transfer::Permit2(transfer) = &verified.transfer else { panic!("a permit") };
     let Some(Approval::Transaction(approval)) = &transfer.approval else { panic!("a transaction") };
-    let (approved, _) = scene.broadcast(&approval.transaction, approval.hash).await;
-    assert!(approved && scene.settle(&verified).await);
-    assert_eq!(scene.usdc(seller()).await, U256::from(1000));
+    assert_eq!(approval.account_nonce, scene.rpc.transaction_count(buyer().address).await.unwrap());
+    assert!(scene.broadcast(&approval.transaction, approval.hash).await.0);
 }
 
 #[tokio::test]

@@ -79,9 +79,7 @@ impl Scene {
         let signer = signer(by);
         let mut wallet = ExactWallet::new(&signer);
         if extensions.is_some() {
-            let state =
-                tollway_evm::gas_sponsoring::AccountState::at(self.rpc.pending_count(by.address).await.unwrap());
-            wallet = wallet.on(84_532, &self.rpc).approving_from(state);
+            wallet = wallet.on(84_532, &self.rpc);
         }
         let signed = wallet.pay(&order).await.unwrap();
         let mut payload = PaymentPayload::new(offer.clone(), signed.payload.to_map());

@@ -4,6 +4,7 @@
 //! connection leaves a payment half way.
 
 mod answers;
+mod bill;
 mod handing;
 mod hold;
 mod job;

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "fixtures that cannot be set up fail their test")]
 
+mod bills;
 mod demands;
 mod identifiers;
 mod paid;

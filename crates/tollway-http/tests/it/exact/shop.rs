@@ -12,8 +12,8 @@ use tollway_core::facilitator::Facilitator;
 use tollway_core::offer::{OfferPress, RulesVersion};
 use tollway_core::rules::{Charge, Rule, RuleSet};
 use tollway_core::scheme::cash::{CashScheme, Note, Till, cash_network};
-use tollway_core::scheme::exact::{ExactTerms, ExactWay};
-use tollway_core::seller::{ExactParts, Seller, SellerParts};
+use tollway_core::scheme::exact::{DemandBody, ExactTerms, ExactWay};
+use tollway_core::seller::{BillWays, ExactParts, Seller, SellerParts};
 use tollway_http::endpoint::Endpoint as _;
 use tollway_http::gate::{Gate, GateLayer, GateOptions, Spool};
 use tollway_http::server::{ServerOptions, serve};
@@ -237,6 +237,7 @@ fn seller(
         books: Arc::clone(books) as Arc<dyn ExactBooks>,
         scheme: Arc::new(CashScheme::on(network)),
         facilitator,
+        bills: Some(BillWays::new(vec![way(PaymentFlow::Authorization)], DemandBody::Auto)),
     };
     Seller::paid_at_once(parts, exact)
 }
