@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tollway_protocol::{PaymentPayload, PaymentRequired, SettleResponse, header};
@@ -49,8 +50,13 @@ impl Facilitator {
                 self.nonces.lock().unwrap().insert(authorization["nonce"].to_string());
                 self.settles.fetch_add(1, Ordering::SeqCst);
                 if self.mute.load(Ordering::SeqCst) {
-                    // Until whoever asked is gone.
-                    drop(reader.read(&mut [0]));
+                    // Until whoever asked is gone, or the silence is over; there is no answer either way.
+                    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+                    let waits = |read: std::io::Result<usize>| {
+                        let kinds = [std::io::ErrorKind::WouldBlock, std::io::ErrorKind::TimedOut];
+                        read.is_err_and(|error| kinds.contains(&error.kind()))
+                    };
+                    while waits(reader.read(&mut [0])) && self.mute.load(Ordering::SeqCst) {}
                     return;
                 }
                 json!({"success": true, "transaction": format!("0x{}", "ab".repeat(32)),

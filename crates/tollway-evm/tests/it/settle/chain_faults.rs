@@ -9,7 +9,9 @@ use tollway_evm::settle::{Answer, SettleConfig, Settler};
 use tollway_ledger::{SettlementState, Settlements};
 
 use super::proxy::Proxy;
-use super::rig::{Stage, config, network, one, pay_to, payment, reaches, rpc_of, signers, transaction, until};
+use super::rig::{
+    Stage, config, network, one, pay_to, payment, reaches, rpc_of, settled_at_last, signers, transaction, until,
+};
 
 fn error() -> (i64, String) {
     (-32_603, "internal error".to_owned())
@@ -86,7 +88,7 @@ async fn threat_56_what_a_reorganisation_takes_back_is_settled_again() {
         stage.chain.mine();
         reaches(&*stage.books, &order.id, |state| matches!(state, SettlementState::Broadcast { .. })).await;
         stage.chain.hold_blocks(false);
-        transaction(&settler.settle(order.clone()).await.unwrap());
+        settled_at_last(&settler, &order).await;
         assert_eq!(stage.balance(pay_to()).await, U256::from(1_000));
     }
 }

@@ -219,6 +219,17 @@ pub(crate) fn transaction(answer: &Answer) -> B256 {
     }
 }
 
+/// Asks again with the same payment as long as it is pending.
+pub(crate) async fn settled_at_last(settler: &Settler, order: &Order) -> B256 {
+    for _ in 0..1_000 {
+        match settler.settle(order.clone()).await.unwrap() {
+            Answer::Pending { .. } => tokio::time::sleep(Duration::from_millis(5)).await,
+            answer => return transaction(&answer),
+        }
+    }
+    panic!("it stayed pending");
+}
+
 /// Settles a payment in a future of its own.
 pub(crate) fn one(settler: &Arc<Settler>, order: Order) -> impl Future<Output = Answer> + Send + 'static {
     let settler = Arc::clone(settler);
