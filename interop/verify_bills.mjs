@@ -105,7 +105,7 @@ async function checkBill(days, expected) {
   const rest = (await ask(`statements/${day(days)}/lines?after=${told[0].sequence}`)).body.toString();
   assert.equal(rest, lines.slice(lines.indexOf("\n") + 1));
   const listed = JSON.parse((await ask("statements")).body).statements;
-  assert.deepEqual([listed.length, listed.at(-1)], [days, { statement, jws }]);
+  assert.deepEqual([listed.length, listed.at(-1)], [days, { statement, jws, paid: null }]);
   say(`bill ${statement.period}: sealed, ${statement.lines} lines, each sale signed by this key, payable ${statement.payable}`);
 }
 
