@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, hex};
 use anyhow::{Context as _, bail};
 use tollway_core::clock::Clock;
 use tollway_evm::asset::{Assets, KnownAsset, Method, chain_id};
@@ -138,7 +138,6 @@ pub(crate) fn bare_key(text: &str) -> anyhow::Result<tollway_evm::client::LocalS
 
 /// The bytes of a private key in hexadecimal; the text never stands in an error.
 pub(crate) fn key_bytes(text: &str) -> anyhow::Result<zeroize::Zeroizing<[u8; 32]>> {
-    let text = text.trim();
-    let bytes = crate::config::hex_32(text.strip_prefix("0x").unwrap_or(text));
+    let bytes = hex::decode_to_array(text.trim()).ok();
     bytes.map(zeroize::Zeroizing::new).context("a private key is 64 hexadecimal digits")
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alloy_primitives::hex;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use tollway_http::facilitator::{Allowance, ApiKey, Door};
@@ -193,7 +194,7 @@ impl FacilitatorConfig {
 
 impl KeyConfig {
     fn api_key(&self) -> anyhow::Result<ApiKey> {
-        let digest = hex_32(&self.sha256)
+        let digest = hex::decode_to_array(&self.sha256)
             .with_context(|| format!("the key `{}`: `sha256` is not 64 hexadecimal digits", self.name))?;
         let gas_per_day = self.gas_per_day.map(|coins| coins.0);
         let allowance = Allowance { per_minute: self.per_minute, gas_per_day };
@@ -238,18 +239,6 @@ fn decimal(text: &str, digits: usize) -> Result<u128, String> {
         return Err(wrong());
     }
     format!("{whole}{part:0<digits$}").parse().map_err(|_| wrong())
-}
-
-/// 32 bytes from 64 hexadecimal digits.
-pub(crate) fn hex_32(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * index..2 * index + 2)?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 fn default_listen() -> SocketAddr {

@@ -10,7 +10,7 @@ mod rules;
 mod who;
 
 pub(crate) use exact::ExactConfig;
-pub(crate) use facilitator::{AssetConfig, FacilitatorConfig, NetworkConfig, hex_32};
+pub(crate) use facilitator::{AssetConfig, FacilitatorConfig, NetworkConfig};
 pub(crate) use origin::OriginConfig;
 pub(crate) use price::{ConfigPrice, RulePrice};
 pub(crate) use request_log::RequestLogConfig;
