@@ -73,6 +73,35 @@ pub const TABLE: &[Row] = &[
         must_not_reach: &["clap"],
         ..NOTHING
     },
+    Row {
+        name: "tollway-mcp",
+        may_use: &["tollway-core", "tollway-ledger", "tollway-protocol", "tollway-signatures"],
+        must_not_reach: &["clap", "rusqlite"],
+        ..NOTHING
+    },
+    Row {
+        name: "tollway-pages",
+        may_use: &["tollway-core", "tollway-http", "tollway-ledger", "tollway-protocol"],
+        must_not_reach: &["clap", "rusqlite"],
+        ..NOTHING
+    },
+    Row {
+        name: "tollway-playground",
+        may_use: &[
+            "tollway-core",
+            "tollway-devnet",
+            "tollway-evm",
+            "tollway-http",
+            "tollway-ledger",
+            "tollway-mcp",
+            "tollway-pages",
+            "tollway-protocol",
+            "tollway-signatures",
+            "tollway-store",
+        ],
+        must_not_reach: &["clap"],
+        ..NOTHING
+    },
     Row { name: "tollway-devnet", must_not_reach: &["clap", "reqwest", "rusqlite"], ..NOTHING },
     Row {
         name: "tollway",
@@ -82,6 +111,9 @@ pub const TABLE: &[Row] = &[
             "tollway-evm",
             "tollway-http",
             "tollway-ledger",
+            "tollway-mcp",
+            "tollway-pages",
+            "tollway-playground",
             "tollway-protocol",
             "tollway-signatures",
             "tollway-store",
@@ -96,6 +128,7 @@ pub const TABLE: &[Row] = &[
             "tollway-evm",
             "tollway-http",
             "tollway-ledger",
+            "tollway-mcp",
             "tollway-protocol",
             "tollway-signatures",
             "tollway-store",
@@ -104,7 +137,7 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         name: "tollway-fuzz",
-        may_use: &["tollway-core", "tollway-http", "tollway-ledger", "tollway-protocol", "tollway-signatures"],
+        may_use: &["tollway-core", "tollway-http", "tollway-ledger", "tollway-mcp", "tollway-protocol", "tollway-signatures"],
         ..NOTHING
     },
     Row {
