@@ -12,5 +12,6 @@ mod exact;
 mod exact_deep;
 mod model;
 mod old;
+mod passes;
 mod road;
 mod settlements;
