@@ -6,6 +6,7 @@
 //! [`wire`] spells payments, demands and receipts in the members of MCP messages, in every published form, on plain JSON:
 //! a server made with an SDK and a relay of raw messages use the same.
 
+pub mod buyer;
 mod kind;
 pub mod wire;
 
