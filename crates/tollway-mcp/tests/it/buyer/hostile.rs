@@ -127,7 +127,7 @@ async fn odd_demands_are_refused_in_plain_words_and_cost_nothing() {
         (with("amount", json!("1e3")), "invalid_payload"),
         (with("amount", json!("9".repeat(60))), "invalid_payload"),
         (with("amount", json!(Amount::LARGEST.to_string())), "over_max_price"),
-        (with("asset", json!("0x00000000000000000000000000000000000000Ab")), "asset_mismatch"),
+        (with("asset", json!("0x00000000000000000000000000000000000000ab")), "asset_mismatch"),
         (with("network", json!("eip155:1")), "invalid_network"),
         (with("payTo", json!("nobody")), "invalid_payment_requirements"),
         (with("payTo", json!("0x0000000000000000000000000000000000000000")), "invalid_payment_requirements"),
