@@ -1,0 +1,4 @@
+//! The crate from outside, over real pipes and sockets.
+#![allow(clippy::unwrap_used)]
+
+mod relay;
