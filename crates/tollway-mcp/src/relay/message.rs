@@ -172,8 +172,15 @@ impl Message {
 
     /// The answer to a request that failed.
     pub fn error(id: &Id, code: i64, message: &str, data: Option<&Value>) -> Self {
-        let data = data.map(|data| format!(r#","data":{data}"#)).unwrap_or_default();
-        let error = format!(r#"{{"code":{code},"message":{}{data}}}"#, quoted(message));
+        let mut error = serde_json::json!({ "code": code, "message": message });
+        if let Some(data) = data {
+            error["data"] = data.clone();
+        }
+        Self::error_object(id, &error)
+    }
+
+    /// The answer to a request that failed, with the whole of its error.
+    pub fn error_object(id: &Id, error: &Value) -> Self {
         let raw = format!(r#"{{"jsonrpc":"2.0","id":{},"error":{error}}}"#, id.json());
         Self { raw: raw.into(), kind: Kind::Response { id: id.clone() } }
     }

@@ -10,6 +10,7 @@ mod http;
 mod lines;
 mod link;
 mod message;
+mod sell;
 mod sse;
 mod state;
 mod stdio;
@@ -25,6 +26,7 @@ pub use http::{Door, EventBody, HttpFront, HttpUpstream, UpstreamError};
 pub use lines::{Line, Lines, write_line};
 pub use link::{FromServer, Inbound, Link, Outbound, Turned, Upstream};
 pub use message::{Id, Kind, Message, Unreadable};
+pub use sell::SellHook;
 pub use sse::{Event, Events, TooLong};
 
 /// How much of anything there may be.
