@@ -29,7 +29,8 @@ impl SellHook {
     async fn list(&self, kind: Kind, call: &Call) -> Result<Message, Lost> {
         let answer = call.forward().await?;
         let Some(mut result) = answer.result_fields() else { return Ok(answer) };
-        let listed = result.get(kind.listed()).and_then(|raw| serde_json::from_str::<Vec<Box<RawValue>>>(raw.get()).ok());
+        let listed =
+            result.get(kind.listed()).and_then(|raw| serde_json::from_str::<Vec<Box<RawValue>>>(raw.get()).ok());
         let Some(mut listed) = listed else { return Ok(answer) };
         for thing in &mut listed {
             self.with_price(kind, thing);
@@ -102,8 +103,12 @@ async fn run(running: Running, call: Call, id: &Id) -> Result<Message, Lost> {
         return Err(lost);
     }
     Ok(match (answer, &answered) {
-        (Some((as_given, before)), Answer::Result(after)) if same_but_meta(&before, after) => with_meta(&as_given, after),
-        (Some((as_given, _)), Answer::Error(error)) if as_given.value("error").as_ref().and_then(Value::as_object) == Some(error) => {
+        (Some((as_given, before)), Answer::Result(after)) if same_but_meta(&before, after) => {
+            with_meta(&as_given, after)
+        }
+        (Some((as_given, _)), Answer::Error(error))
+            if as_given.value("error").as_ref().and_then(Value::as_object) == Some(error) =>
+        {
             as_given
         }
         _ => message(id, answered),
