@@ -16,6 +16,7 @@ pub(crate) mod ledger;
 mod ledger_audit;
 mod ledger_csv;
 mod ledger_paid;
+pub(crate) mod mcp_sell;
 mod metrics;
 pub(crate) mod pages;
 pub(crate) mod pay;
