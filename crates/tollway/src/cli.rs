@@ -4,11 +4,15 @@
 
 mod chain;
 mod ledger;
+mod mcp;
+mod mcp_sell;
 
 pub(crate) use chain::{
     DevnetArgs, FacilitatorArgs, FacilitatorCommand, FromWalletArgs, PromiserArgs, WalletArgs, WalletCommand,
 };
 pub(crate) use ledger::{Format, LedgerArgs, LedgerCommand, PaidArgs};
+pub(crate) use mcp::{McpArgs, McpCommand};
+pub(crate) use mcp_sell::McpSellArgs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -80,6 +84,8 @@ pub(crate) enum Command {
     Quote(QuoteArgs),
     /// Fetch, verify and reconcile one's own bill.
     Statement(StatementArgs),
+    /// Tools that cost: sell those of any MCP server, pay for those of others.
+    Mcp(McpArgs),
     /// Keys that sign, and the directory that publishes them.
     Keys(KeysArgs),
     /// Keys that pay by stablecoin, what they hold, what was signed with them.

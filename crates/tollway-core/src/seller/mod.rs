@@ -14,6 +14,7 @@ mod opening;
 mod pass;
 mod receipt;
 mod replays;
+pub(crate) mod signed;
 mod verified;
 
 pub use admit::{Admission, Known, Purchase, Replay};
@@ -28,6 +29,7 @@ pub use keys::KeySource;
 pub use opening::{OpeningError, file_seller_key, press};
 pub use pass::{PASS_TYPE, PassBought};
 pub use receipt::Receipt;
+pub use signed::Signed;
 pub use verified::Verified;
 
 use std::sync::Arc;

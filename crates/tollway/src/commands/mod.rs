@@ -17,6 +17,7 @@ mod ledger_audit;
 mod ledger_csv;
 mod ledger_paid;
 mod ledger_passes;
+pub(crate) mod mcp_sell;
 mod metrics;
 pub(crate) mod pages;
 pub(crate) mod pay;

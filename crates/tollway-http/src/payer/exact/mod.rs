@@ -200,6 +200,7 @@ impl ExactPayer {
             expires: payment.expires,
             version: demand.version,
             header: demand.payment(choice, payment, &nonce)?,
+            commitment: None,
         };
         parts.purse.commit(&parts.ceilings, signed.clone(), now)?;
         Ok(signed)
