@@ -23,6 +23,7 @@ use crate::schema;
 use crate::writer::{Counters, Job, Task, Writer};
 
 mod exact;
+mod moves;
 
 /// The books of one seller in one SQLite file.
 ///
