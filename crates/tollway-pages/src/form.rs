@@ -1,7 +1,7 @@
 //! Fields of a form, from a body or a query: bounded in bytes and number.
 
 use http::Uri;
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::BodyExt as _;
 use tollway_http::body::Body;
 
 /// Longest body, in bytes.
@@ -34,9 +34,16 @@ impl Form {
     ///
     /// # Errors
     /// Which bound it breaks.
-    pub async fn read(body: Body) -> Result<Self, FormRefusal> {
-        let body = Limited::new(body, FORM_MAX_BYTES).collect().await.map_err(|_| FormRefusal::Body)?;
-        Self::parse(&body.to_bytes())
+    pub async fn read(mut body: Body) -> Result<Self, FormRefusal> {
+        let mut bytes = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let data = frame.map_err(|_| FormRefusal::Body)?.into_data().unwrap_or_default();
+            if bytes.len() + data.len() > FORM_MAX_BYTES {
+                return Err(FormRefusal::Body);
+            }
+            bytes.extend_from_slice(&data);
+        }
+        Self::parse(&bytes)
     }
 
     /// Reads a query.

@@ -5,9 +5,13 @@
 //! before any page sees it.
 
 pub mod assets;
+pub mod console;
+pub mod csv;
 pub mod door;
 pub mod form;
 pub mod frame;
 pub mod live;
+pub mod money;
 pub mod plot;
 pub mod reply;
+pub mod when;

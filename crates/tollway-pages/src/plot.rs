@@ -7,14 +7,14 @@ use plotters::prelude::*;
 use crate::frame::trusted;
 
 /// One series: what a point stands for, and how high.
-#[derive(Debug, Clone)]
+#[derive(Clone, Copy)]
 pub struct Plot<'a> {
     /// What is drawn; read aloud.
     pub title: &'a str,
     /// One bar each, in order: a label and a height.
     pub points: &'a [(String, u64)],
     /// How a height is written.
-    pub written: fn(u64) -> String,
+    pub written: &'a dyn Fn(u64) -> String,
 }
 
 /// What stands for a colour until the page's style names it.
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     fn drawn(points: &[(String, u64)]) -> String {
-        Plot { title: "Revenue <by> day", points, written: |height| format!("${height}") }.bars().into_string()
+        Plot { title: "Revenue <by> day", points, written: &|height| format!("${height}") }.bars().into_string()
     }
 
     #[test]
@@ -209,7 +209,7 @@ mod tests {
         assert!(drawn(&[("a".into(), u64::MAX)]).contains("plot-1"));
         let many: Vec<_> = (0..5_000).map(|n| (n.to_string(), n)).collect();
         assert!(drawn(&many).contains("plot-1"));
-        let line = Plot { title: "x", points: &many, written: |n| n.to_string() }.line().into_string();
+        let line = Plot { title: "x", points: &many, written: &|n| n.to_string() }.line().into_string();
         assert!(line.contains("plot-1-line"), "{line}");
     }
 }
