@@ -30,6 +30,7 @@ pub mod exposure;
 pub mod id;
 pub mod journal;
 pub mod memory;
+pub mod moves;
 pub mod nonce;
 pub mod pass;
 pub mod period;
@@ -54,6 +55,7 @@ pub use id::{AgentId, CommitmentId, Fingerprint, Hash, ParseIdError, PassId, Pay
 pub use journal::{Entry, EntryKind};
 pub use memory::{MemoryBooks, MemoryRecords};
 pub use pass::{Pass, PassBooks, PassNonce, PassRecord, PassTaken, PassUse};
+pub use moves::{Direction, Move, MoveBooks, Moves, Way};
 pub use period::{ParsePeriodError, Period};
 pub use reconcile::{BuyerLine, Difference, Reconciliation, SellerLine, reconcile};
 pub use records::{BillRow, CommitmentRow, Index, PassRecords, PaymentRecords, PaymentRow, Records, RecordsError};

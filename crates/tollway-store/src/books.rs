@@ -24,6 +24,7 @@ use crate::writer::{Counters, Job, Task, Writer};
 
 mod exact;
 mod passes;
+mod moves;
 
 /// The books of one seller in one SQLite file.
 ///

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod compose;
 mod config;
+mod console;
 mod counts;
 mod crawl;
 mod demo;

@@ -84,6 +84,13 @@ impl RuleSet {
         self
     }
 
+    /// The same free list and operators, with other rules.
+    #[must_use]
+    pub fn with_rules(&self, rules: Vec<Rule>) -> Self {
+        let asks_who = rules.iter().any(Rule::asks_who);
+        Self { rules: rules.into_iter().map(Arc::new).collect(), asks_who, ..self.clone() }
+    }
+
     /// The rules in order.
     pub fn rules(&self) -> &[Arc<Rule>] {
         &self.rules

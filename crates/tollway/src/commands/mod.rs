@@ -60,7 +60,7 @@ fn what(action: &Action) -> String {
 }
 
 /// What a rule does, for whom, and where not.
-fn described(rule: &Rule) -> String {
+pub(crate) fn described(rule: &Rule) -> String {
     let conditions = &rule.conditions;
     let who = |who: &Selectors| {
         let agents = who.agents.iter().map(ToString::to_string);
