@@ -5,6 +5,8 @@
 //!
 //! Refusal: it never shows a private key, takes no connection without its token, and pays nobody outside its own stage.
 
+pub mod agent;
+mod money;
 pub mod stage;
 pub mod trace;
 
