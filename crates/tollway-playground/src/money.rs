@@ -6,15 +6,20 @@ use tollway_protocol::{Amount, Asset, Price, Scale};
 const CENT: u128 = 10_000;
 
 /// As people read it: `$0.01`, and as many digits as it takes.
-pub fn dollars(amount: Amount) -> String {
+pub(crate) fn dollars(amount: Amount) -> String {
     let price = Price { amount, asset: Asset::usd(), scale: Scale::MICRO };
     let text = price.to_decimal();
     let (whole, digits) = text.split_once('.').unwrap_or((&text, ""));
     format!("${whole}.{digits:0<2}")
 }
 
+/// So many cents.
+pub(crate) fn cents(count: u128) -> Amount {
+    Amount::new(count.saturating_mul(CENT))
+}
+
 /// A sum in a text of words: `$0.05`, `0.05`, `10 cents`, `2 dollars`. The first one counts.
-pub fn sum_in(text: &str) -> Option<Amount> {
+pub(crate) fn sum_in(text: &str) -> Option<Amount> {
     let words: Vec<&str> = text.split_whitespace().map(|word| word.trim_matches([',', ';', '?', '!', '"'])).collect();
     words.iter().enumerate().find_map(|(place, word)| {
         let unit = words.get(place + 1).copied().unwrap_or_default().trim_end_matches('.');

@@ -3,6 +3,7 @@
 mod desk;
 mod exact;
 mod id;
+mod perform;
 mod promise;
 mod spent;
 mod work;
@@ -129,6 +130,11 @@ impl Agent {
         Ok(self.stage.chain.balance(self.stage.chain.wallet().address()).await?)
     }
 
+    /// The wallet's address, as the chain writes it.
+    pub fn wallet_address(&self) -> String {
+        self.stage.chain.wallet().address().to_checksum(None)
+    }
+
     /// What it owes to all sellers, in micro-dollars.
     ///
     /// # Errors
@@ -164,7 +170,7 @@ impl Agent {
     }
 
     /// What is left of the budget.
-    fn left(&self) -> Amount {
+    pub fn left(&self) -> Amount {
         let view = self.budget.view();
         let taken = view.spent.checked_add(view.held);
         taken.and_then(|taken| view.total.checked_sub(taken)).unwrap_or(Amount::ZERO)

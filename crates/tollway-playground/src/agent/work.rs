@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value;
-use tollway_core::clock::Clock as _;
 use tollway_http::payer::Order;
 use tollway_ledger::{Books as _, Period, Statement};
 use tollway_protocol::Amount;
@@ -23,8 +22,6 @@ const EXCERPT: usize = 600;
 const CRAWL_MAX: usize = 200;
 /// What the two shops sell.
 const MAP: &str = "/maps/great-north-road";
-/// Micro-dollars of a cent.
-const CENT: u128 = 10_000;
 
 /// What was done, for the chat.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +129,21 @@ impl Agent {
             (each % 1_000) / 100,
         );
         Ok(Done { text, cost })
+    }
+
+    /// Has pages rendered by a browser that somebody else runs.
+    ///
+    /// # Errors
+    /// See [`AgentError`].
+    pub async fn browse(self: &Arc<Self>, tab: Id, pages: u32) -> Result<Done, AgentError> {
+        let (mut cost, mut seen) = (Amount::ZERO, 0_u32);
+        for page in 1..=pages {
+            let url = at(&self.stage.review, &format!("/browser/render?url=https%3A%2F%2Fpage-{page}.example%2F"))?;
+            let bought = self.buy_exact(tab, Order::get(url), Counts::InBudget).await?;
+            cost = plus(cost, bought.cost);
+            seen += 1;
+        }
+        Ok(Done { text: format!("{seen} pages rendered for {}.", dollars(cost)), cost })
     }
 
     /// Closes the day: each seller that is owed makes its bill, and each bill is paid by one transfer.
@@ -284,9 +296,4 @@ fn at(shop: &Shop, path: &str) -> Result<Url, AgentError> {
 
 fn plus(left: Amount, right: Amount) -> Amount {
     left.checked_add(right).unwrap_or(left)
-}
-
-/// A budget of so many cents, where none was named.
-pub(crate) fn cents(count: u128) -> Amount {
-    Amount::new(count * CENT)
 }

@@ -87,7 +87,7 @@ pub struct Stage {
     clock: Arc<StageClock>,
     folder: TempDir,
     stop: watch::Sender<bool>,
-    servers: JoinSet<std::io::Result<()>>,
+    _servers: JoinSet<std::io::Result<()>>,
 }
 
 impl Stage {
@@ -111,9 +111,9 @@ impl Stage {
         let corner = servers.open(map_plan("corner-atlas", 90_000, "printed on paper"), &market).await?;
         let agent_key = Arc::new(PrivateKey::from_seed(crate::random()));
         let agent = servers.directory(&agent_key, &clock).await?;
-        let servers = servers.set;
+        let _servers = servers.set;
         let map_shops = [northern, corner];
-        Ok(Self { chain, review, map_shops, agent, agent_key, clock: stage_clock, folder, stop, servers })
+        Ok(Self { chain, review, map_shops, agent, agent_key, clock: stage_clock, folder, stop, _servers })
     }
 
     /// All sellers.
@@ -137,9 +137,8 @@ impl Stage {
     }
 
     /// Stops the servers; open requests finish.
-    pub async fn end(mut self) {
+    pub fn stop(&self) {
         self.stop.send_replace(true);
-        while self.servers.join_next().await.is_some() {}
     }
 }
 

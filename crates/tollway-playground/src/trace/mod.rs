@@ -9,5 +9,5 @@ mod wire;
 
 pub use event::{Event, Kind, Part, Scheme};
 pub use facilitator::SeenFacilitator;
-pub use timeline::{EVENTS_MAX, Timeline};
+pub use timeline::{EVENTS_MAX, Listener, Millis, Timeline};
 pub use transport::SeenTransport;

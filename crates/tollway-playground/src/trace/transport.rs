@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode};
-use http_body_util::BodyExt as _;
 use tollway_http::body::{Body, BoxError, full};
 use tollway_http::payer::{Outgoing, Transport};
 use tollway_protocol::header;
@@ -13,6 +11,7 @@ use tollway_protocol::header;
 use super::event::{Kind, Part, Scheme};
 use super::timeline::Timeline;
 use super::wire;
+use crate::gathered;
 
 /// Longest answer that is passed on, in bytes.
 const BODY_MAX: usize = 8 << 20;
@@ -65,7 +64,7 @@ impl Transport for SeenTransport {
         let answer = match self.inner.send(request).await {
             Ok(answer) => {
                 let (head, body) = answer.into_parts();
-                gathered(body).await.map(|bytes| (head, bytes))
+                gathered(body, BODY_MAX).await.map(|bytes| (head, bytes))
             }
             Err(error) => Err(error),
         };
@@ -81,21 +80,6 @@ impl Transport for SeenTransport {
             }
         }
     }
-}
-
-/// All of a body.
-async fn gathered(mut body: Body) -> Result<Bytes, BoxError> {
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        match frame {
-            Ok(frame) => bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data.as_ref())),
-            Err(error) => return Err(error),
-        }
-        if bytes.len() > BODY_MAX {
-            return Err("the answer is too long to be shown".into());
-        }
-    }
-    Ok(bytes.freeze())
 }
 
 fn pays(headers: &HeaderMap) -> bool {
