@@ -17,6 +17,7 @@ function fact(list, name, text, kind = "") {
 export function addCard(card) {
   const element = document.createElement("article");
   element.className = "pay";
+  element.dataset.card = card.id;
   element.setAttribute("aria-label", `Payment of ${card.amount}`);
   const head = document.createElement("header");
   const price = document.createElement("strong");
