@@ -55,7 +55,7 @@ pub use memory::{MemoryBooks, MemoryRecords};
 pub use period::{ParsePeriodError, Period};
 pub use reconcile::{BuyerLine, Difference, Reconciliation, SellerLine, reconcile};
 pub use records::{BillRow, CommitmentRow, Index, PaymentRecords, PaymentRow, Records, RecordsError};
-pub use sale::{Delivery, DeliveryNote, Evidence, Posting, PriceProof, Recorded, Sale, SaleState};
+pub use sale::{Delivery, DeliveryNote, Evidence, EvidenceKind, Posting, PriceProof, Recorded, Sale, SaleState};
 pub use settlement::{
     Attempt, ClaimAnswer, MemorySettlements, SettlementClaim, SettlementOutcome, SettlementRecord, SettlementState,
     Settlements, SignerAddress, TransactionHash,

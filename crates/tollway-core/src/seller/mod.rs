@@ -13,6 +13,7 @@ mod keys;
 mod opening;
 mod receipt;
 mod replays;
+pub(crate) mod signed;
 mod verified;
 
 pub use admit::{Admission, Known, Purchase, Replay};
@@ -26,6 +27,7 @@ pub use identify::Identified;
 pub use keys::KeySource;
 pub use opening::{OpeningError, file_seller_key, press};
 pub use receipt::Receipt;
+pub use signed::Signed;
 pub use verified::Verified;
 
 use std::sync::Arc;
