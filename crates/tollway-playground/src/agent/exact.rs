@@ -64,21 +64,30 @@ impl Agent {
         }
     }
 
-    fn exact_payer(&self, confirm: Arc<dyn Confirm>) -> Result<ExactPayer, AgentError> {
+    /// The wallet's key, which signs and never shows itself.
+    pub(super) fn wallet(&self) -> EvmWallet {
         let chain = &self.stage.chain;
-        let usdc = chain.usdc();
+        EvmWallet::new(Arc::clone(chain.wallet())).asking(chain.chain_id(), chain.reader())
+    }
+
+    /// The budget decides what is spent in all; bills come on top of what was promised within it.
+    pub(super) fn ceilings(&self) -> Ceilings {
+        let usdc = self.stage.chain.usdc();
         let asset = PayableAsset {
-            network: chain.network().clone(),
+            network: self.stage.chain.network().clone(),
             asset: usdc.asset(),
             scale: usdc.scale,
             symbol: usdc.symbol.to_string(),
         };
-        let total = self.budget.view().total;
+        let (total, all) = (self.budget.view().total, Amount::LARGEST);
+        Ceilings { per_payment: total, per_host: all, per_day: all, assets: vec![asset] }
+    }
+
+    fn exact_payer(&self, confirm: Arc<dyn Confirm>) -> Result<ExactPayer, AgentError> {
         Ok(ExactPayer::new(ExactPayerParts {
             transport: self.transport(Scheme::Exact),
-            wallet: Arc::new(EvmWallet::new(Arc::clone(chain.wallet())).asking(chain.chain_id(), chain.reader())),
-            // The budget decides what is spent in all; bills come on top of what was promised within it.
-            ceilings: Ceilings { per_payment: total, per_host: Amount::new(u128::MAX), per_day: Amount::new(u128::MAX), assets: vec![asset] },
+            wallet: Arc::new(self.wallet()),
+            ceilings: self.ceilings(),
             purse: PurseFile::open(&self.stage.file("purse.jsonl"))?,
             confirm: Some(confirm),
             again: false,

@@ -6,16 +6,19 @@ mod id;
 mod perform;
 mod promise;
 mod spent;
+mod tools;
 mod work;
 
 pub use desk::{Card, Decision, Desk, NoSuchCard, Question, Told, Voice};
 pub use id::{Id, ParseIdError};
 pub use spent::{Spent, SpentLog};
+pub use tools::FoundTool;
 pub use work::Done;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tollway_core::buyer::{Budget, BudgetView, Journal};
 use tollway_core::clock::Clock;
 use tollway_http::payer::{Entropy, FileJournal, PayError, PayFailure, Transport};
@@ -72,6 +75,7 @@ pub struct Agent {
     journal: Arc<dyn Journal>,
     client: Arc<dyn Transport>,
     spent: SpentLog,
+    tools: RwLock<Vec<FoundTool>>,
 }
 
 impl Agent {
@@ -94,6 +98,7 @@ impl Agent {
             journal: Arc::new(journal),
             client: Arc::new(client),
             spent: SpentLog::default(),
+            tools: RwLock::default(),
         })
     }
 

@@ -20,7 +20,7 @@ impl Agent {
             Wish::Compare => self.compare(tab).await,
             Wish::Watch(total) => self.watch(tab, *total).await,
             Wish::Browse(pages) => self.browse(tab, *pages).await,
-            Wish::Tool { name, .. } => Err(AgentError::NotFound(format!("no server offers the tool `{name}`"))),
+            Wish::Tool { name, arguments } => self.call_tool(tab, name, arguments).await,
             Wish::CloseDay => self.close_day(tab).await,
             Wish::Prices => Ok(self.prices()),
         }

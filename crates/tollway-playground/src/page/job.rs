@@ -62,7 +62,7 @@ async fn converse(agent: &Arc<Agent>, tab: &Tab, text: &str, options: LlmOptions
         Err(error) => return say(tab, "agent", &error.to_string(), "no"),
     };
     llm.hear(text);
-    let toolbox = Toolbox::new(&[]);
+    let toolbox = Toolbox::new(&agent.found_tools());
     for _ in 0..ROUNDS_MAX {
         match llm.next(&toolbox).await {
             Ok(Next::Say(text)) => {

@@ -86,6 +86,7 @@ impl Playground {
         let stage = Arc::new(Stage::start(&site, &timeline).await?);
         let tabs = Arc::new(Tabs::default());
         let agent = Arc::new(Agent::new(stage, timeline, tabs.voice(), CONFIRM_WAIT)?);
+        agent.discover().await?;
         let model = llm.as_ref().map(|llm| llm.model.clone());
         let door = Arc::new(Door::new(address, &[], system_random()));
         let url = door.url();

@@ -106,7 +106,7 @@ fn wallet(wallet: &WalletView) -> Markup {
         }
         p #said.quiet.small role="status" {}
         h3 { "History" }
-        ol #history { @for row in &wallet.history { (history_row(row)) } }
+        ol #history tabindex="0" aria-label="Payments, newest first" { @for row in &wallet.history { (history_row(row)) } }
         p #no-history.empty hidden[!wallet.history.is_empty()] { "Nothing was paid yet." }
     };
     card("Wallet", Mark::Plain, &body)

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Wish;
+use crate::agent::FoundTool;
 use crate::money::{cents, sum_in};
 
 /// A tool as a model sees it: name, description, JSON schema of the arguments.
@@ -14,11 +15,11 @@ pub struct Toolbox {
 }
 
 impl Toolbox {
-    /// The agent's own tools and those found on the MCP server (name, description, schema).
-    pub fn new(found: &[(String, String, Value)]) -> Self {
+    /// The agent's own tools and those found on the MCP server.
+    pub fn new(found: &[FoundTool]) -> Self {
         let own = tool_list().into_iter().map(|(name, about, schema)| function(name, about, &schema));
-        let remote = found.iter().map(|(name, about, schema)| function(name, about, schema));
-        Self { tools: own.chain(remote).collect(), remote: found.iter().map(|(name, ..)| name.clone()).collect() }
+        let remote = found.iter().map(|tool| function(&tool.name, &tool.description, &tool.schema));
+        Self { tools: own.chain(remote).collect(), remote: found.iter().map(|tool| tool.name.clone()).collect() }
     }
 
     /// For the `tools` of a chat completion.
@@ -72,7 +73,7 @@ mod tests {
 
     #[test]
     fn each_own_tool_is_a_wish_and_no_other() {
-        let toolbox = Toolbox::new(&[("square".into(), "squares".into(), json!({"type": "object"}))]);
+        let toolbox = Toolbox::new(&[FoundTool { name: "square".into(), description: "squares".into(), schema: json!({}) }]);
         for (name, ..) in tool_list() {
             assert!(toolbox.wish(name, &Map::new()).is_some(), "{name}");
         }

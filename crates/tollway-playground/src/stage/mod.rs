@@ -4,10 +4,12 @@ mod chain;
 mod clock;
 mod goods;
 mod seller;
+mod tools;
 
 pub use chain::{Chain, EnoughAlready, FAUCET_GIVES, FIRST_MONEY};
 pub use clock::StageClock;
 pub use seller::{Shop, ShopPrice};
+pub(crate) use tools::MCP_PATH;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,7 @@ use tollway_http::key_directory::{ClientError, directory_response};
 use tollway_http::server::{ServerOptions, serve};
 use tollway_http::site::{ParseSiteError, Site};
 use tollway_ledger::BooksError;
+use tollway_mcp::seller::PriceListError;
 use tollway_signatures::{DIRECTORY_PATH, PrivateKey};
 use tower::service_fn;
 
@@ -62,6 +65,9 @@ pub enum StageError {
     /// The client that reads agents' keys.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// The prices of the tools.
+    #[error(transparent)]
+    Prices(#[from] PriceListError),
     /// There is no test USDC on the chain.
     #[error("no asset is known on the chain")]
     NoAsset,
@@ -81,6 +87,8 @@ pub struct Stage {
     pub review: Shop,
     /// Two shops that sell the same map at different prices.
     pub map_shops: [Shop; 2],
+    /// An MCP server with free and paid tools.
+    pub tools: Shop,
     /// Where the agent's key is published.
     pub agent: String,
     agent_key: Arc<PrivateKey>,
@@ -109,16 +117,21 @@ impl Stage {
         let review = servers.open(review_plan(site), &market).await?;
         let northern = servers.open(map_plan("northern-maps", 120_000, "printed on vellum"), &market).await?;
         let corner = servers.open(map_plan("corner-atlas", 90_000, "printed on paper"), &market).await?;
+        let tools = servers.tools(site, &market).await?;
         let agent_key = Arc::new(PrivateKey::from_seed(crate::random()));
         let agent = servers.directory(&agent_key, &clock).await?;
         let _servers = servers.set;
         let map_shops = [northern, corner];
-        Ok(Self { chain, review, map_shops, agent, agent_key, clock: stage_clock, folder, stop, _servers })
+        for shop in [&review, &tools].into_iter().chain(&map_shops) {
+            timeline.call(&shop.origin, shop.name);
+        }
+        timeline.call(&agent, "agent");
+        Ok(Self { chain, review, map_shops, tools, agent, agent_key, clock: stage_clock, folder, stop, _servers })
     }
 
     /// All sellers.
     pub fn shops(&self) -> impl Iterator<Item = &Shop> {
-        std::iter::once(&self.review).chain(&self.map_shops)
+        [&self.review, &self.tools].into_iter().chain(&self.map_shops)
     }
 
     /// The one clock of the stage.
@@ -171,6 +184,14 @@ impl Servers<'_> {
         let listener = port().await?;
         let (shop, gate) = Shop::open(plan, &listener, market).await?;
         self.serve(listener, Arc::new(gate));
+        Ok(shop)
+    }
+
+    /// The tools of the MCP server.
+    async fn tools(&mut self, site: &Path, market: &Market<'_>) -> Result<Shop, StageError> {
+        let listener = port().await?;
+        let (shop, seller) = Shop::of_tools("mcp-tools", &listener, market).await?;
+        self.serve(listener, tools::endpoint(seller, site)?);
         Ok(shop)
     }
 

@@ -16,14 +16,15 @@ use tollway_http::endpoint::Endpoint;
 use tollway_http::gate::{Gate, GateLayer, GateOptions, Spool};
 use tollway_http::key_directory::{DirectoryOptions, KeyDirectory};
 use tollway_http::site::Site;
+use tollway_mcp::seller::{Results, SellOptions, ToolSeller};
 use tollway_ledger::{Books, CheckpointSigner, ExactBooks, PaymentFlow};
 use tollway_protocol::{Amount, Asset, Dress, Network, Price, Scale};
 use tollway_signatures::{PrivateKey, jws};
 use tollway_store::{OpenOptions, SqliteBooks};
 use tower::Layer as _;
 
-use super::StageError;
 use super::chain::fresh_address;
+use super::{StageError, tools};
 
 /// What a buyer that nobody knows may owe: two dollars.
 const STARTER: u128 = 2_000_000;
@@ -88,46 +89,37 @@ pub struct ShopPrice {
 }
 
 impl Shop {
-    /// Opens a seller for the port that `listener` holds; the gate is still to be served.
+    /// Opens a seller of pages for the port that `listener` holds; the gate is still to be served.
     pub(super) async fn open(plan: Plan, listener: &TcpListener, market: &Market<'_>) -> Result<(Self, Gate), StageError> {
         let origin = format!("http://{}", listener.local_addr()?);
         let site: Site = origin.parse()?;
-        let now = market.clock.now();
-        let key = Arc::new(PrivateKey::from_seed(crate::random()));
-        let options = OpenOptions::new(origin.clone(), Asset::usd(), Scale::MICRO);
-        let books = Arc::new(SqliteBooks::open(market.folder.join(format!("{}.db", plan.name)), options)?);
         let pay_to = fresh_address();
         let rules = RuleSet::new(vec![], plan.priced.iter().map(|priced| rule(priced, market.usdc, pay_to)).collect());
-        file_seller_key(books.as_ref(), &key, now).await?;
-        let press = press(&rules, books.as_ref(), &origin, &key, now).await?;
-        let keys = KeyDirectory::new(DirectoryOptions { allow_loopback: true, ..DirectoryOptions::default() })?;
-        let parts = SellerParts {
-            origin: origin.clone(),
-            key,
-            network: Network::tollway(),
-            rules,
-            press,
-            books: Arc::clone(&books) as Arc<dyn Books>,
-            agents: keys.agents(),
-            keys: Arc::new(keys),
-            clock: Arc::clone(market.clock),
-            starter: Some(StarterCredit {
-                limit: Amount::new(STARTER),
-                daily_budget: None,
-                accounts_per_hour: 100,
-            }),
-        };
-        let exact = ExactParts {
-            books: Arc::clone(&books) as Arc<dyn ExactBooks>,
-            scheme: Arc::new(EvmExact),
-            facilitator: Arc::clone(market.facilitator),
-            bills: Some(BillWays::new(vec![way(market.usdc, pay_to, Amount::ZERO)], DemandBody::Auto)),
-        };
-        let seller = Seller::paid_at_once(parts, exact);
+        let (seller, books) = found(plan.name, &origin, rules, pay_to, market).await?;
         let layer = GateLayer::with_spool(seller.clone(), vec![site], GateOptions::default(), Spool::in_memory());
         let gate = layer.layer(Shared(plan.goods));
         let prices = plan.priced.iter().map(ShopPrice::of).collect();
         Ok((Self { name: plan.name, origin, pay_to, prices, seller, books }, gate))
+    }
+
+    /// Opens a seller of tools.
+    pub(super) async fn of_tools(
+        name: &'static str,
+        listener: &TcpListener,
+        market: &Market<'_>,
+    ) -> Result<(Self, ToolSeller), StageError> {
+        let origin = format!("http://{}", listener.local_addr()?);
+        let pay_to = fresh_address();
+        let list = tools::price_list(market.usdc, pay_to)?;
+        let (seller, books) = found(name, &origin, list.rules().clone(), pay_to, market).await?;
+        let selling = ToolSeller::new(seller.clone(), list, Results::in_memory(), SellOptions::default())?;
+        let priced = tools::PRICES.iter().map(|(tool, _, amount)| ShopPrice {
+            rule: tool,
+            path: tool,
+            amount: Amount::new(*amount),
+            schemes: vec!["exact"],
+        });
+        Ok((Self { name, origin, pay_to, prices: priced.collect(), seller, books }, selling))
     }
 
     /// The seller's engine.
@@ -174,6 +166,42 @@ impl CheckpointSigner for Seal {
     }
 }
 
+/// An engine with books of its own.
+async fn found(
+    name: &str,
+    origin: &str,
+    rules: RuleSet,
+    pay_to: Address,
+    market: &Market<'_>,
+) -> Result<(Seller, Arc<SqliteBooks>), StageError> {
+    let now = market.clock.now();
+    let key = Arc::new(PrivateKey::from_seed(crate::random()));
+    let options = OpenOptions::new(origin, Asset::usd(), Scale::MICRO);
+    let books = Arc::new(SqliteBooks::open(market.folder.join(format!("{name}.db")), options)?);
+    file_seller_key(books.as_ref(), &key, now).await?;
+    let press = press(&rules, books.as_ref(), origin, &key, now).await?;
+    let keys = KeyDirectory::new(DirectoryOptions { allow_loopback: true, ..DirectoryOptions::default() })?;
+    let parts = SellerParts {
+        origin: origin.to_owned(),
+        key,
+        network: Network::tollway(),
+        rules,
+        press,
+        books: Arc::clone(&books) as Arc<dyn Books>,
+        agents: keys.agents(),
+        keys: Arc::new(keys),
+        clock: Arc::clone(market.clock),
+        starter: Some(StarterCredit { limit: Amount::new(STARTER), daily_budget: None, accounts_per_hour: 100 }),
+    };
+    let exact = ExactParts {
+        books: Arc::clone(&books) as Arc<dyn ExactBooks>,
+        scheme: Arc::new(EvmExact),
+        facilitator: Arc::clone(market.facilitator),
+        bills: Some(BillWays::new(vec![way(market.usdc, pay_to, Amount::ZERO)], DemandBody::Auto)),
+    };
+    Ok((Seller::paid_at_once(parts, exact), books))
+}
+
 /// Goods behind a gate.
 #[derive(Clone)]
 struct Shared(Arc<dyn Endpoint>);
@@ -197,7 +225,7 @@ fn rule(priced: &Priced, usdc: &KnownAsset, pay_to: Address) -> Rule {
 }
 
 /// One atomic unit of USDC is one micro-dollar.
-fn way(usdc: &KnownAsset, pay_to: Address, amount: Amount) -> ExactWay {
+pub(super) fn way(usdc: &KnownAsset, pay_to: Address, amount: Amount) -> ExactWay {
     ExactWay {
         amount,
         asset: usdc.asset(),

@@ -31,6 +31,8 @@ struct State {
     next: u64,
     events: VecDeque<Arc<Event>>,
     listener: Option<Listener>,
+    /// What people call an origin.
+    names: Vec<(String, &'static str)>,
 }
 
 impl Timeline {
@@ -42,6 +44,18 @@ impl Timeline {
     /// From now on this one hears of each event, and nobody else.
     pub fn listen(&self, listener: Listener) {
         self.shared.state.lock().listener = Some(listener);
+    }
+
+    /// From now on addresses of this origin are shown under a name.
+    pub fn call(&self, origin: &str, name: &'static str) {
+        self.shared.state.lock().names.push((origin.to_owned(), name));
+    }
+
+    /// An address as it is shown.
+    pub(super) fn named(&self, url: &str) -> String {
+        let state = self.shared.state.lock();
+        let found = state.names.iter().find_map(|(origin, name)| Some((name, url.strip_prefix(origin.as_str())?)));
+        found.map_or_else(|| url.to_owned(), |(name, rest)| format!("{name}{rest}"))
     }
 
     /// Adds a step.

@@ -31,7 +31,7 @@ impl SeenTransport {
     }
 
     fn sending(&self, sent: &Outgoing) {
-        let what = format!("{} {}", sent.method, short(sent.url.as_str()));
+        let what = format!("{} {}", sent.method, self.timeline.named(sent.url.as_str()));
         let parts = || std::iter::once(wire::request(sent)).chain(wire::decoded(&sent.headers)).collect::<Vec<_>>();
         if !pays(&sent.headers) {
             return self.timeline.add_with(Kind::Request, Scheme::Free, what, parts(), Some(wire::curl(sent)));
@@ -45,12 +45,12 @@ impl SeenTransport {
     fn answered(&self, url: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) {
         let receipt = headers.contains_key(header::PAYMENT_RESPONSE) || headers.contains_key(header::CRAWLER_CHARGED);
         let (kind, scheme) = match status {
-            StatusCode::PAYMENT_REQUIRED => (Kind::Demand, self.scheme),
+            StatusCode::PAYMENT_REQUIRED => (Kind::Demand, wire::asked_scheme(headers).unwrap_or(self.scheme)),
             status if status.is_success() && receipt => (Kind::Receipt, self.scheme),
             status if status.is_success() || status.is_redirection() => (Kind::Answer, Scheme::Free),
             _ => (Kind::Refused, self.scheme),
         };
-        let title = format!("{} {}", status.as_u16(), short(url));
+        let title = format!("{} {}", status.as_u16(), self.timeline.named(url));
         let parts = std::iter::once(wire::response(status, headers, body)).chain(wire::decoded(headers)).collect();
         self.timeline.add(kind, scheme, title, parts);
     }
@@ -75,7 +75,7 @@ impl Transport for SeenTransport {
             }
             Err(error) => {
                 let part = Part::new("Error", error.to_string());
-                self.timeline.add(Kind::Refused, self.scheme, format!("no answer: {}", short(&url)), vec![part]);
+                self.timeline.add(Kind::Refused, self.scheme, format!("no answer: {}", self.timeline.named(&url)), vec![part]);
                 Err(error)
             }
         }
@@ -84,9 +84,4 @@ impl Transport for SeenTransport {
 
 fn pays(headers: &HeaderMap) -> bool {
     header::PAYMENTS.iter().any(|name| headers.contains_key(*name))
-}
-
-/// A URL without its loopback host: the port stays, so that sellers can be told apart.
-fn short(url: &str) -> String {
-    url.strip_prefix("http://127.0.0.1").unwrap_or(url).to_owned()
 }

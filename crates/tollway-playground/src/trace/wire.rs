@@ -3,10 +3,10 @@
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use tollway_http::payer::Outgoing;
-use tollway_protocol::{decode_header, header};
+use tollway_protocol::{PaymentRequired, decode_header, header};
 use tollway_signatures::{Message, base};
 
-use super::event::Part;
+use super::event::{Part, Scheme};
 
 /// Headers that carry JSON in base64.
 const ENCODED: [&str; 6] = [
@@ -46,6 +46,17 @@ pub(super) fn decoded(headers: &HeaderMap) -> Vec<Part> {
         Some(Part::new(format!("{name}, decoded"), pretty(&value)))
     });
     lines.collect()
+}
+
+/// The one scheme that a demand takes; `None` where there are several, or it cannot be read.
+pub(super) fn asked_scheme(headers: &HeaderMap) -> Option<Scheme> {
+    let demand = PaymentRequired::decode(headers.get(header::PAYMENT_REQUIRED)?.to_str().ok()?).ok()?;
+    let exact = demand.accepts.iter().filter(|entry| entry.scheme == "exact").count();
+    match exact {
+        0 => Some(Scheme::Deferred),
+        all if all == demand.accepts.len() => Some(Scheme::Exact),
+        _ => None,
+    }
 }
 
 /// The text under a request's signature.

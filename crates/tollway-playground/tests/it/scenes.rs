@@ -2,6 +2,7 @@
 
 use tollway_ledger::{Books as _, StatementFilter};
 use tollway_playground::agent::{AgentError, Decision};
+use tollway_playground::planner::grammar;
 use tollway_playground::stage::FIRST_MONEY;
 use tollway_playground::trace::{Kind, Scheme};
 use tollway_protocol::Amount;
@@ -78,4 +79,33 @@ async fn payments_are_automatic_up_to_the_limit_and_not_beyond() {
     let error = rig.agent.read(rig.tab, "penny post").await.unwrap_err();
     assert!(matches!(error, AgentError::NotConfirmed(Decision::Declined)), "asked, and declined: {error}");
     assert_eq!(rig.owed().await, 20_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_free_tool_costs_nothing_and_a_paid_one_its_price_once_confirmed() {
+    let rig = Rig::new(Person::Yes).await;
+    rig.agent.discover().await.unwrap();
+    let call = async |text: &str| {
+        let wish = grammar::parse(text).unwrap();
+        rig.agent.perform(rig.tab, &wish).await.unwrap()
+    };
+    assert_eq!(call("what is 3 + 4").await.text, "add-two-numbers: 7");
+    assert_eq!((rig.cards.lock().len(), rig.balance().await), (0, FUNDS));
+    let done = call("square 12").await;
+    assert!(done.text.starts_with("square: 144"), "{}", done.text);
+    assert_eq!((rig.cards.lock().len(), rig.balance().await), (1, FUNDS - 10_000));
+    assert!(call("search lighthouse").await.text.contains("ighthouse"));
+    assert_eq!(rig.balance().await, FUNDS - 30_000);
+    assert_eq!(rig.agent.budget().spent, Amount::new(30_000));
+    assert_eq!(rig.cards.lock()[0].resource, "mcp://tool/square");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declined_tool_is_not_signed_for() {
+    let rig = Rig::new(Person::No).await;
+    rig.agent.discover().await.unwrap();
+    let error = rig.agent.perform(rig.tab, &grammar::parse("square 12").unwrap()).await.unwrap_err();
+    assert_eq!(error.to_string(), "User declined payment");
+    assert_eq!((rig.balance().await, rig.agent.budget().held), (FUNDS, Amount::ZERO));
+    assert!(rig.timeline.newest(100).iter().all(|event| event.kind != Kind::Payment));
 }
