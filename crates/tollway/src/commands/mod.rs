@@ -22,6 +22,7 @@ mod metrics;
 pub(crate) mod pages;
 pub(crate) mod pay;
 mod pay_exact;
+pub(crate) mod playground;
 pub(crate) mod quote;
 mod reload;
 pub(crate) mod statement;
