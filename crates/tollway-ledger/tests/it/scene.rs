@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tollway_ledger::{
     AgentId, AgentTerms, CheckpointSigner, Command, CommitmentId, Delivery, Evidence, EvidenceKeys, ExactSale,
-    Fingerprint, Hash, Ledger, MemoryRecords, Outcome, PaymentFlow, PaymentId, PriceProof, Proof, Sale, apply,
+    Fingerprint, Hash, Ledger, MemoryRecords, Outcome, PaymentFlow, PaymentId, PricePaymentProof, Proof, Sale, apply,
 };
 use tollway_protocol::{Amount, Asset, Dress, Network, Scale};
 
@@ -127,8 +127,12 @@ impl EvidenceKeys for Keys {
         if *signature == sign(base) { Proof::Proved } else { Proof::Wrong }
     }
 
-    fn verify_payment(&self, claimed: &ExactSale) -> Proof {
-        if claimed.payment == payment_of(&claimed.id) { Proof::Proved } else { Proof::Wrong }
+    fn verify_payment(&self, claimed: &ExactSale) -> PaymentProof {
+        if claimed.payment == payment_of(&claimed.id) {
+            PaymentProof::Proved
+        } else {
+            PaymentProof::Wrong("another payment".into())
+        }
     }
 
     fn verify_jws(&self, jws: &str) -> Option<Vec<u8>> {
