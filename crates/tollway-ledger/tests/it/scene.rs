@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tollway_ledger::{
     AgentId, AgentTerms, CheckpointSigner, Command, CommitmentId, Delivery, Evidence, EvidenceKeys, ExactSale,
-    Fingerprint, Hash, Ledger, MemoryRecords, Outcome, PaymentFlow, PaymentId, PricePaymentProof, Proof, Sale, apply,
+    Fingerprint, Hash, Ledger, MemoryRecords, Outcome, PaymentFlow, PaymentId, PaymentProof, PriceProof, Proof, Sale,
+    apply,
 };
 use tollway_protocol::{Amount, Asset, Dress, Network, Scale};
 

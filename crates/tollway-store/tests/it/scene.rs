@@ -5,8 +5,8 @@ use std::path::Path;
 use base64::Engine as _;
 use tollway_ledger::{
     AgentId, AgentTerms, AuditReport, Books, CheckpointSigner, CommitmentId, Delivery, Evidence, EvidenceKeys,
-    ExactOutcome, ExactSale, Fingerprint, Hash, Ledger, PaymentFlow, PaymentId, PostOutcome, Posting,
-    PricePaymentProof, Proof, Reserve, Sale, Sequence, verify_export,
+    ExactOutcome, ExactSale, Fingerprint, Hash, Ledger, PaymentFlow, PaymentId, PaymentProof, PostOutcome, Posting,
+    PriceProof, Proof, Reserve, Sale, Sequence, verify_export,
 };
 use tollway_protocol::{Amount, Asset, Dress, Network, Scale};
 use tollway_store::{OpenOptions, SqliteBooks};

@@ -106,7 +106,7 @@ fn refused(refusal: &Refusal, json: bool) -> anyhow::Result<ExitCode> {
 
 /// The rules without their terms, which decide nothing.
 fn rules(config: &Config) -> anyhow::Result<RuleSet> {
-    config.rule_set(vec![None; config.rules.len()])
+    config.rule_set(vec![None; config.rules.len()], &[])
 }
 
 /// The rules of a configuration that was read: they were checked then.
