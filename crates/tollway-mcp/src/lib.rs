@@ -6,6 +6,7 @@
 //! [`seller::ToolSeller`] sells calls by a price list; it knows no transport. [`wire`] spells payments, demands and receipts in the members of MCP messages, in every published form, on plain JSON:
 //! a server made with an SDK and a relay of raw messages use the same.
 
+pub mod buyer;
 mod kind;
 pub mod relay;
 pub mod seller;
