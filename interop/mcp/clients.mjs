@@ -2,6 +2,7 @@
 // is a `target`: a command, or a URL.
 
 import { execFile } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { promisify } from "node:util";
 import { program, scratch } from "../client/program.mjs";
 import { NETWORK } from "../x402/chain.mjs";
@@ -67,10 +68,17 @@ export function talking(target) {
 
 /** The inspector's command line. */
 export async function inspecting(target) {
-  const where = target.url ? [target.url, "--transport", "http"] : [program, ...target.command];
-  const words = ["--cli", ...where, "--method", "tools/call", "--tool-name", target.tool];
+  const words = ["--cli", ...inspected(target), "--method", "tools/call", "--tool-name", target.tool];
   const { stdout } = await promisify(execFile)(inspector, words, { timeout: WAIT_MS });
   return outcome(spec, JSON.parse(stdout));
+}
+
+/** A program's own options would be taken for the inspector's: it is named in a file. */
+function inspected({ url, tool, command }) {
+  if (url) return [url, "--transport", "http"];
+  const file = scratch(`inspector-${tool}.json`);
+  writeFileSync(file, JSON.stringify({ mcpServers: { tools: { command: program, args: command } } }));
+  return ["--config", file, "--server", "tools", "--connect-timeout", `${WAIT_MS}`];
 }
 
 async function connected({ url, program: file = program, command, env }, use) {
