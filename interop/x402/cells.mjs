@@ -31,8 +31,6 @@ export const SERVERS = {
 
 const OURS = "tollway gateway";
 const NO_V1_SERVER = "this server speaks version 2 only, this client version 1 only";
-const NO_DECLARATION = "the gateway does not declare gas sponsoring yet";
-const NOT_SETTLED = "our facilitator does not settle erc20ApprovalGasSponsoring yet";
 
 const OUR_SHOP = "tollway mcp sell";
 const OUR_PURSE = "tollway mcp pay";
@@ -59,7 +57,6 @@ const WAYS = [
     at: [OURS, "@x402/express"],
     method: "permit2",
     sponsor: "eip2612",
-    skip: ({ server }) => server === OURS && NO_DECLARATION,
   },
   {
     way: "permit2, erc20 approval sponsored",
@@ -67,7 +64,6 @@ const WAYS = [
     at: [OURS, "@x402/express"],
     method: "permit2",
     sponsor: "erc20",
-    skip: ({ server, facilitator }) => (server === OURS && NO_DECLARATION) || (facilitator === "ours" && NOT_SETTLED),
   },
   { way: "upfront", of: ["tollway pay", "@x402/fetch"], at: [OURS, "@x402/express"], flow: "upfront" },
   { way: "too low v2", of: ["@x402/fetch"], at: [OURS, "@x402/express"], expect: "refused", wrong: { amount: "1" } },

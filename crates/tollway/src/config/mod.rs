@@ -12,7 +12,7 @@ mod who;
 
 pub(crate) use calls::CallConfig;
 pub(crate) use exact::ExactConfig;
-pub(crate) use facilitator::{AssetConfig, FacilitatorConfig, NetworkConfig};
+pub(crate) use facilitator::{AssetConfig, Coins, FacilitatorConfig, NetworkConfig};
 pub(crate) use origin::OriginConfig;
 pub(crate) use price::{ConfigPrice, RulePrice};
 pub(crate) use request_log::RequestLogConfig;
@@ -27,6 +27,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use tollway_core::rules::{Action, Rule, RuleSet, TermsRef};
+use tollway_core::scheme::exact::GasSponsoring;
 use tollway_http::origin::TrustedProxies;
 use tollway_http::site::Site;
 
@@ -201,10 +202,15 @@ impl Config {
         self.public_urls.iter().map(|url| Ok(url.parse::<Site>()?)).collect()
     }
 
-    /// The rules, each with its terms, and the free list.
-    pub(crate) fn rule_set(&self, terms: Vec<Option<TermsRef>>) -> anyhow::Result<RuleSet> {
+    /// The rules, each with its terms, and the free list; `sponsored` is which approvals the facilitators
+    /// take along with payments.
+    pub(crate) fn rule_set(
+        &self,
+        terms: Vec<Option<TermsRef>>,
+        sponsored: &[GasSponsoring],
+    ) -> anyhow::Result<RuleSet> {
         let rule = |(rule, terms): (&RuleConfig, _)| {
-            let mut rule = self.with_exact(rule, rule.rule(terms, &self.prices)?)?;
+            let mut rule = self.with_exact(rule, rule.rule(terms, &self.prices)?, sponsored)?;
             rule.conditions.dry_run |= self.dry_run && !matches!(rule.action, Action::Allow);
             Ok(rule)
         };
@@ -215,7 +221,7 @@ impl Config {
     }
 
     /// The rule with the ways in which it is paid at once.
-    fn with_exact(&self, config: &RuleConfig, mut rule: Rule) -> anyhow::Result<Rule> {
+    fn with_exact(&self, config: &RuleConfig, mut rule: Rule, sponsored: &[GasSponsoring]) -> anyhow::Result<Rule> {
         let id = config.id.clone();
         match (&config.exact, &self.exact, &mut rule.action) {
             (None, ..) => {}
@@ -228,7 +234,8 @@ impl Config {
                     Action::Allow | Action::Block => None,
                 });
                 for charge in std::iter::once(charge).chain(classes) {
-                    charge.exact = Some(exact.terms(own, &charge.price).with_context(|| format!("rule `{id}`"))?);
+                    let terms = exact.terms(own, &charge.price, sponsored);
+                    charge.exact = Some(terms.with_context(|| format!("rule `{id}`"))?);
                     charge.body = exact.body();
                 }
             }
@@ -243,7 +250,7 @@ impl Config {
                 bail!("two rules have the id `{}`", rule.id);
             }
         }
-        self.rule_set(vec![None; self.rules.len()]).map(drop)
+        self.rule_set(vec![None; self.rules.len()], &[]).map(drop)
     }
 }
 
@@ -332,7 +339,7 @@ facilitator = ["http://127.0.0.1:4022"]
         let rule =
             exact_rule("price = \"$0.002\"\ndresses = []\nexact = { flow = \"upfront\", identifier = \"required\" }");
         let config = Config::parse(&format!("{BASE}{EXACT}{rule}")).unwrap();
-        let rules = config.rule_set(vec![None]).unwrap();
+        let rules = config.rule_set(vec![None], &[]).unwrap();
         let charge = rules.rules()[0].charge_terms().unwrap();
         let exact = charge.exact.as_ref().unwrap();
         let way = &exact.ways[0];
@@ -347,7 +354,7 @@ facilitator = ["http://127.0.0.1:4022"]
         let asset = "assets = [{ network = \"eip155:31337\", address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\", name = \"Coin\", version = \"1\", decimals = 18, symbol = \"COIN\", permit2 = true }]\n";
         let rule = exact_rule("price = \"$0.002\"\nexact = { networks = [\"eip155:31337\"], price = \"$0.0015\" }");
         let config = Config::parse(&format!("{BASE}{EXACT}{asset}{rule}")).unwrap();
-        let rules = config.rule_set(vec![None]).unwrap();
+        let rules = config.rule_set(vec![None], &[]).unwrap();
         let way = rules.rules()[0].charge_terms().unwrap().exact.as_ref().unwrap().ways[0].clone();
         assert_eq!(
             (way.amount.get(), way.extra["assetTransferMethod"].as_str()),
