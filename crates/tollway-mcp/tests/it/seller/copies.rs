@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::{Map, Value, json};
 use tollway_mcp::wire::Payment;
 
-use crate::rig::{Shop, demands, refused, text};
+use super::rig::{Shop, demands, refused, text};
 
 async fn a_hundred(shop: &Arc<Shop>, payment: Payment) -> Vec<Map<String, Value>> {
     let copies = (0..100).map(|_| {

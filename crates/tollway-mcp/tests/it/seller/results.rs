@@ -6,7 +6,7 @@ use tollway_ledger::ExactState;
 use tollway_mcp::seller::Step;
 use tollway_mcp::wire::Payment;
 
-use crate::rig::{Shop, demands, failure, receipt, refused, text};
+use super::rig::{Shop, demands, failure, receipt, refused, text};
 
 #[tokio::test]
 async fn a_result_waits_for_its_settlement() {

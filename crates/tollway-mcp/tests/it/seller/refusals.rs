@@ -7,7 +7,7 @@ use tollway_mcp::wire::{Payment, names};
 use tollway_protocol::{Amount, Network, PaymentPayload, PaymentRequirements, ResourceInfo};
 use tollway_signatures::PrivateKey;
 
-use crate::rig::{Shop, agent_key, demands, refused, result};
+use super::rig::{Shop, agent_key, demands, refused, result};
 
 fn four() -> Value {
     json!({"number": 4})
@@ -143,10 +143,17 @@ async fn threat_12_an_underpaid_or_foreign_payment_buys_nothing() {
 #[tokio::test]
 async fn threat_12_an_altered_payment_at_once_buys_nothing() {
     let shop = Shop::new().await;
-    let under = cash(&shop, |payment| payment.accepted.amount = Amount::new(1)).await;
-    assert_eq!(refused(&under), "amount_too_low");
+    let altered = cash(&shop, |payment| payment.accepted.amount = Amount::new(1)).await;
+    assert_eq!(refused(&altered), "no_matching_offer");
+    let mut less = shop.at_once("square", &four()).await;
+    less.amount = Amount::new(1);
+    let note = shop.note("ann", &less);
+    let under = cash(&shop, |payment| payment.payload = note).await;
+    assert_eq!(refused(&under), "amount_mismatch");
     let network = cash(&shop, |payment| payment.accepted.network = Network::cloudflare()).await;
     assert_eq!(refused(&network), "invalid_network");
+    let asset = cash(&shop, |payment| payment.accepted.asset = "EURC".parse().unwrap()).await;
+    assert_eq!(refused(&asset), "no_matching_offer");
     let empty = cash(&shop, |payment| payment.payload.clear()).await;
     assert_eq!(refused(&empty), "invalid_payload");
     let terms = shop.at_once("square", &four()).await;

@@ -12,7 +12,7 @@ use tollway_mcp::wire::{self, Payment, PaymentForm, names};
 use tollway_protocol::Network;
 use tollway_signatures::{AgentPolicy, AgentUrl, PrivateKey};
 
-use crate::rig::{AGENT, NOON, agent_key, receipt, refused};
+use super::rig::{AGENT, NOON, agent_key, receipt, refused};
 
 type Client = RunningService<RoleClient, ()>;
 

@@ -7,7 +7,7 @@ use tollway_mcp::Kind;
 use tollway_mcp::seller::{Answer, Call, Step};
 use tollway_mcp::wire::{self, Payment, names};
 
-use crate::rig::{AGENT, COINS, MONEY, ORIGIN, Shop, demands, failure, receipt, refused, text};
+use super::rig::{AGENT, COINS, MONEY, ORIGIN, Shop, demands, failure, receipt, refused, text};
 
 #[tokio::test]
 async fn payment_required_without_token() {
