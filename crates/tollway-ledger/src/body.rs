@@ -12,6 +12,7 @@ use crate::sale::{Delivery, EvidenceKind, PriceProof, Recorded, Sale, SaleState}
 use crate::statement::{Checkpoint, Line, LineKind, SaleDetail, Statement};
 
 pub(crate) mod exact;
+pub(crate) mod pass;
 
 /// The form of the journal this version writes.
 pub(crate) const FORMAT: &str = "tollway-journal-1";

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod compose;
 mod config;
+mod console;
 mod counts;
 mod crawl;
 mod demo;
@@ -72,6 +73,7 @@ fn start_log(args: &LogArgs) {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(args) => demo::run(args).await,
+        Command::Playground(args) => commands::playground::run(args).await,
         Command::Gateway(args) => commands::gateway::run(args).await,
         Command::Check(args) => commands::explain::check(&args),
         Command::Explain(args) => commands::explain::run(&args),

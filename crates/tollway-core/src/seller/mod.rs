@@ -11,6 +11,7 @@ mod flights;
 mod identify;
 mod keys;
 mod opening;
+mod pass;
 mod receipt;
 mod replays;
 pub(crate) mod signed;
@@ -26,6 +27,7 @@ pub use flights::{Landing, WAITERS_MAX};
 pub use identify::Identified;
 pub use keys::KeySource;
 pub use opening::{OpeningError, file_seller_key, press};
+pub use pass::{PASS_TYPE, PassBought};
 pub use receipt::Receipt;
 pub use signed::Signed;
 pub use verified::Verified;
@@ -33,6 +35,7 @@ pub use verified::Verified;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use tokio::sync::OnceCell;
 use tollway_ledger::{Books, BooksError, PaymentId};
 use tollway_protocol::{Network, Refusal};
 use tollway_signatures::{AgentPolicy, PrivateKey};
@@ -90,6 +93,8 @@ struct Memory {
     filed: credit::Filed,
     cards: cards::Cards,
     bills_looked_at: AtomicBool,
+    passes_sold: OnceCell<bool>,
+    passes_opened: AtomicBool,
 }
 
 impl Seller {

@@ -24,8 +24,10 @@ use crate::sale::{EvidenceKind, SaleState};
 use crate::statement::{Balance, Checkpoint, Line, SaleDetail, Statement};
 
 mod exact;
+mod pass;
 
 use exact::Payments;
+use pass::Passes;
 
 pub(super) struct Replay<'k> {
     keys: &'k dyn EvidenceKeys,
@@ -45,6 +47,7 @@ pub(super) struct Replay<'k> {
     /// Statements since the last checkpoint, which the next one must stand for.
     fresh: Vec<(Sequence, Statement)>,
     payments: Payments,
+    passes: Passes,
 }
 
 /// What must be remembered of a sale.
@@ -79,6 +82,7 @@ impl<'k> Replay<'k> {
             last_statements: HashMap::new(),
             fresh: Vec::new(),
             payments: Payments::default(),
+            passes: Passes::default(),
         }
     }
 
@@ -176,6 +180,10 @@ impl<'k> Replay<'k> {
             EntryKind::ExactSettled => self.exact_settled(&read(body)?),
             EntryKind::RefundOwed => self.refund_owed(&read(body)?),
             EntryKind::BillPaid => self.bill_paid(&read(body)?),
+            EntryKind::PassOpened => self.pass_opened(&read(body)?),
+            EntryKind::PassUsed => self.pass_used(&read(body)?),
+            EntryKind::PassReturned => self.pass_returned(&read(body)?),
+            EntryKind::PassRevoked => self.pass_revoked(&read(body)?),
         }
     }
 

@@ -58,6 +58,8 @@ pub(crate) struct Config {
     pub(crate) agents: AgentsConfig,
     /// Where counts and health are shown, on an address of its own.
     pub(crate) metrics: Option<MetricsConfig>,
+    /// Pages for the owner, on an address of their own.
+    pub(crate) console: Option<ConsoleConfig>,
     /// A sample of requests, written down.
     pub(crate) request_log: Option<RequestLogConfig>,
     /// Paths that are free beside the built-in ones.
@@ -120,6 +122,18 @@ pub(crate) struct TlsConfig {
 pub(crate) struct MetricsConfig {
     /// Where `/metrics`, `/health` and `/ready` are served.
     pub(crate) listen: SocketAddr,
+}
+
+/// The console.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsoleConfig {
+    /// Where it is served; the URL to open is printed at the start.
+    #[serde(default = "default_console")]
+    pub(crate) listen: SocketAddr,
+    /// Further names (with their port) under which it may be asked for.
+    #[serde(default)]
+    pub(crate) hosts: Vec<String>,
 }
 
 /// Agents.
@@ -235,6 +249,10 @@ impl Config {
 
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 4021))
+}
+
+fn default_console() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 4025))
 }
 
 fn yes() -> bool {

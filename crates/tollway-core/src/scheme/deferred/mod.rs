@@ -21,5 +21,7 @@ pub const BATCH_SETTLEMENT: &str = "batch-settlement";
 pub const DEFERRED: &str = "deferred";
 /// Key under `extra` that names the offer.
 pub const EXTRA_OFFER: &str = "offer";
+/// Key under `extra` that tells what one payment opens.
+pub const EXTRA_PASS: &str = "pass";
 /// Key under `extra` that tells the asset's scale.
 pub const EXTRA_DECIMALS: &str = "decimals";
