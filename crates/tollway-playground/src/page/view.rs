@@ -47,10 +47,34 @@ pub(super) fn page(shown: &Shown<'_>) -> String {
 
 fn figures(wallet: &WalletView) -> Markup {
     tiles(&[
-        Tile { label: "Wallet", figure: &wallet.balance, note: "test USDC on a chain in this process", mark: Mark::Plain, live: "balance" },
-        Tile { label: "Promised", figure: &wallet.owed, note: "signed, and owed until the day is closed", mark: Mark::Ledger, live: "owed" },
-        Tile { label: "Budget left", figure: &wallet.left, note: "the agent cannot sign for more", mark: Mark::Plain, live: "left" },
-        Tile { label: "Day", figure: &wallet.day, note: "by the playground's own clock", mark: Mark::Plain, live: "day" },
+        Tile {
+            label: "Wallet",
+            figure: &wallet.balance,
+            note: "test USDC on a chain in this process",
+            mark: Mark::Plain,
+            live: "balance",
+        },
+        Tile {
+            label: "Promised",
+            figure: &wallet.owed,
+            note: "signed, and owed until the day is closed",
+            mark: Mark::Ledger,
+            live: "owed",
+        },
+        Tile {
+            label: "Budget left",
+            figure: &wallet.left,
+            note: "the agent cannot sign for more",
+            mark: Mark::Plain,
+            live: "left",
+        },
+        Tile {
+            label: "Day",
+            figure: &wallet.day,
+            note: "by the playground's own clock",
+            mark: Mark::Plain,
+            live: "day",
+        },
     ])
 }
 

@@ -110,8 +110,7 @@ impl Stage {
         let chain = Chain::start(&clock)?;
         let facilitator = chain.facilitator(folder.path(), &clock).await?;
         let facilitator: Arc<dyn Facilitator> = Arc::new(SeenFacilitator::new(Arc::new(facilitator), timeline.clone()));
-        let market =
-            Market { folder: folder.path(), clock: &clock, facilitator: &facilitator, usdc: chain.usdc() };
+        let market = Market { folder: folder.path(), clock: &clock, facilitator: &facilitator, usdc: chain.usdc() };
         let (stop, _) = watch::channel(false);
         let mut servers = Servers { set: JoinSet::new(), stop: &stop };
         let review = servers.open(review_plan(site), &market).await?;
@@ -156,7 +155,8 @@ impl Stage {
 }
 
 fn review_plan(site: &Path) -> Plan {
-    let page = Priced { rule: "articles", path: "/articles/*", amount: 10_000, deferred: true, exact: true, live: false };
+    let page =
+        Priced { rule: "articles", path: "/articles/*", amount: 10_000, deferred: true, exact: true, live: false };
     Plan {
         name: "turnpike-review",
         priced: vec![

@@ -9,6 +9,7 @@ use tollway_protocol::{Amount, Network};
 use url::Url;
 
 use super::{chain, usd};
+use crate::commands::mcp_pay::Ask;
 
 /// Where the tools are.
 #[derive(Debug, Args)]
@@ -82,6 +83,9 @@ pub(crate) struct McpPayArgs {
     /// Seconds that whoever is asked has to answer.
     #[arg(long, value_name = "SECS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub(crate) confirm_within: u64,
+    /// Where a person is asked, when the agent's client cannot.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) ask: Ask,
     /// What was signed; one file for all programs that share the limits of the day.
     #[arg(long, value_name = "FILE", default_value = "purse.jsonl")]
     pub(crate) purse: PathBuf,
@@ -91,7 +95,7 @@ pub(crate) struct McpPayArgs {
 }
 
 /// What `tollway mcp pay --help` ends with.
-const MCP_PAY_HELP: &str = "Before a payment is signed, whoever sits there is asked: through the agent's own client where
-it can ask (MCP elicitation), else on the terminal, else on a page at a loopback address that
-is printed to standard error. Where nobody can be asked nothing is paid, except what
---yes-up-to allows.";
+const MCP_PAY_HELP: &str =
+    "Before a payment is signed, whoever sits there is asked: through the agent's own client where
+it can ask (MCP elicitation), else where --ask says. Where nobody can be asked nothing is paid,
+except what --yes-up-to allows. docs/mcp.md tells more.";
