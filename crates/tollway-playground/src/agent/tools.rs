@@ -130,6 +130,7 @@ impl Agent {
             payer: wallet.payer(),
             expires: signed.expires,
             version: 2,
+            commitment: None,
             header: payment.encode(),
             commitment: None,
         };
