@@ -137,7 +137,14 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         name: "tollway-fuzz",
-        may_use: &["tollway-core", "tollway-http", "tollway-ledger", "tollway-mcp", "tollway-protocol", "tollway-signatures"],
+        may_use: &[
+            "tollway-core",
+            "tollway-http",
+            "tollway-ledger",
+            "tollway-mcp",
+            "tollway-protocol",
+            "tollway-signatures",
+        ],
         ..NOTHING
     },
     Row {

@@ -24,6 +24,7 @@ use crate::writer::{Counters, Job, Task, Writer};
 
 mod exact;
 mod moves;
+mod passes;
 
 /// The books of one seller in one SQLite file.
 ///

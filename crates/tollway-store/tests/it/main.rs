@@ -13,5 +13,6 @@ mod exact_deep;
 mod model;
 mod moves;
 mod old;
+mod passes;
 mod road;
 mod settlements;

@@ -33,6 +33,12 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             std::fs::metadata(&path).with_context(|| format!("rule `{}`: the terms {}", rule.id, path.display()))?;
         }
     }
+    for call in &config.calls {
+        if let Some(terms) = &call.terms {
+            let path = config.path(terms);
+            std::fs::metadata(&path).with_context(|| format!("{}: the terms {}", call.subject(), path.display()))?;
+        }
+    }
     let rules = rules(&config)?;
     let lines: Vec<Value> = rules.rules().iter().map(|rule| json!({"id": rule.id, "path": rule.pattern.as_str(), "methods": rule.methods.names(), "audience": rule.audience.as_str(), "what": described(rule)})).collect();
     if args.json {
@@ -112,6 +118,9 @@ fn refused(refusal: &Refusal, json: bool) -> anyhow::Result<ExitCode> {
 
 /// The rules without their terms, which decide nothing.
 fn rules(config: &Config) -> anyhow::Result<RuleSet> {
+    if !config.calls.is_empty() {
+        return Ok(config.price_list(vec![None; config.calls.len()])?.rules().clone());
+    }
     config.rule_set(vec![None; config.rules.len()])
 }
 

@@ -1,6 +1,7 @@
 //! The configuration of a gateway: one TOML file, read whole or refused with the line. What is not
 //! understood is never passed over.
 
+mod calls;
 mod exact;
 mod facilitator;
 mod origin;
@@ -9,6 +10,7 @@ mod request_log;
 mod rules;
 mod who;
 
+pub(crate) use calls::CallConfig;
 pub(crate) use exact::ExactConfig;
 pub(crate) use facilitator::{AssetConfig, FacilitatorConfig, NetworkConfig};
 pub(crate) use origin::OriginConfig;
@@ -40,6 +42,7 @@ pub(crate) struct Config {
     /// TLS, where the gateway itself speaks it.
     pub(crate) tls: Option<TlsConfig>,
     /// What stands behind the gate.
+    #[serde(default)]
     pub(crate) origin: OriginConfig,
     /// Addresses of proxies in front that are believed about who asks, and for which host.
     #[serde(default)]
@@ -74,6 +77,9 @@ pub(crate) struct Config {
     /// Price rules; the first that fits decides.
     #[serde(default)]
     pub(crate) rules: Vec<RuleConfig>,
+    /// Prices of an MCP server's calls, instead of rules; the first that fits decides.
+    #[serde(default)]
+    pub(crate) calls: Vec<CallConfig>,
     /// The folder that relative paths start from.
     #[serde(skip)]
     folder: PathBuf,
@@ -167,7 +173,11 @@ impl Config {
         config.sites()?;
         config.exact.as_ref().map_or(Ok(()), ExactConfig::check)?;
         config.check_rules()?;
-        config.origin.check()?;
+        if config.calls.is_empty() {
+            config.origin.check()?;
+        } else {
+            config.check_calls()?;
+        }
         config.proxies()?;
         config.log_options()?;
         Ok(config)
