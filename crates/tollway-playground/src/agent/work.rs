@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::Value;
-use tollway_http::payer::Order;
+use tollway_http::payer::{Order, Outgoing};
 use tollway_ledger::{Books as _, Period, Statement};
-use tollway_protocol::Amount;
+use tollway_protocol::{Amount, header};
 use url::Url;
 
 use super::exact::{Bought, Counts};
@@ -131,19 +133,42 @@ impl Agent {
         Ok(Done { text, cost })
     }
 
-    /// Has pages rendered by a browser that somebody else runs.
+    /// Has pages rendered by a browser that somebody else runs: one payment opens a pass, and each further page is a
+    /// request within it.
     ///
     /// # Errors
     /// See [`AgentError`].
     pub async fn browse(self: &Arc<Self>, tab: Id, pages: u32) -> Result<Done, AgentError> {
-        let (mut cost, mut seen) = (Amount::ZERO, 0_u32);
+        let (mut pass, mut cost, mut payments, mut within) = (None::<HeaderValue>, Amount::ZERO, 0_u32, 0_u32);
         for page in 1..=pages {
             let url = at(&self.stage.review, &format!("/browser/render?url=https%3A%2F%2Fpage-{page}.example%2F"))?;
+            if let Some(token) = &pass
+                && self.within(&url, token).await?
+            {
+                within += 1;
+                continue;
+            }
             let bought = self.buy_exact(tab, Order::get(url), Counts::InBudget).await?;
+            pass = bought.headers.get(header::TOLLWAY_PASS).cloned();
             cost = plus(cost, bought.cost);
-            seen += 1;
+            payments += 1;
         }
-        Ok(Done { text: format!("{seen} pages rendered for {}.", dollars(cost)), cost })
+        let text = format!(
+            "{pages} pages rendered for {}: {payments} payment opened a pass, and {within} pages were requests within it, \
+             each written in the seller's books at $0.00.",
+            dollars(cost)
+        );
+        Ok(Done { text, cost })
+    }
+
+    /// A request within a pass; false where the pass is over.
+    async fn within(&self, url: &Url, pass: &HeaderValue) -> Result<bool, AgentError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::TOLLWAY_PASS, pass.clone());
+        let asked = Outgoing { method: Method::GET, url: url.clone(), headers, body: Bytes::new() };
+        let answer = self.transport(Scheme::Free).send(asked).await;
+        let answer = answer.map_err(|error| AgentError::NotFound(format!("the browser does not answer: {error}")))?;
+        Ok(answer.status() == StatusCode::OK)
     }
 
     /// Closes the day: each seller that is owed makes its bill, and each bill is paid by one transfer.
