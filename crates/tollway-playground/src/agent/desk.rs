@@ -275,7 +275,11 @@ mod tests {
         })
     }
 
-    async fn asked(desk: &Arc<Desk>, told: &Mutex<Vec<(Id, Told)>>, tab: Id) -> (tokio::task::JoinHandle<Decision>, Id) {
+    async fn asked(
+        desk: &Arc<Desk>,
+        told: &Mutex<Vec<(Id, Told)>>,
+        tab: Id,
+    ) -> (tokio::task::JoinHandle<Decision>, Id) {
         let asking = Arc::clone(desk);
         let task = tokio::spawn(async move { asking.ask(tab, &question(5)).await });
         let card = loop {

@@ -10,8 +10,8 @@ use tollway_core::buyer::Held;
 use tollway_core::buyer::exact::{Ceilings, Choice, PayableAsset};
 use tollway_core::clock::Clock;
 use tollway_evm::client::EvmWallet;
-use tollway_http::payer::exact::{Confirm, ExactPayer, ExactPayerParts, Paid, PurseFile};
 use tollway_http::payer::Order;
+use tollway_http::payer::exact::{Confirm, ExactPayer, ExactPayerParts, Paid, PurseFile};
 use tollway_protocol::Amount;
 
 use super::{Agent, AgentError, BODY_MAX, Decision, Id, Question, Spent, entropy};
@@ -36,7 +36,12 @@ pub(super) enum Counts {
 
 impl Agent {
     /// Buys with the wallet, if the tab says yes.
-    pub(super) async fn buy_exact(self: &Arc<Self>, tab: Id, order: Order, counts: Counts) -> Result<Bought, AgentError> {
+    pub(super) async fn buy_exact(
+        self: &Arc<Self>,
+        tab: Id,
+        order: Order,
+        counts: Counts,
+    ) -> Result<Bought, AgentError> {
         let seller = self.shop_at(order.url())?.name;
         let resource = order.url().path().to_owned();
         let state = Mutex::default();
@@ -49,7 +54,12 @@ impl Agent {
                 let Some(paid) = &answer.paid else {
                     // Free, or signed for and not taken: then only the end of the authorization gives the money back.
                     held.into_iter().for_each(Held::keep);
-                    return Ok(Bought { headers: answer.headers, body: answer.body, cost: Amount::ZERO, reference: None });
+                    return Ok(Bought {
+                        headers: answer.headers,
+                        body: answer.body,
+                        cost: Amount::ZERO,
+                        reference: None,
+                    });
                 };
                 held.into_iter().for_each(Held::spend);
                 self.remember(paid, &resource, seller);

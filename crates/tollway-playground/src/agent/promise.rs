@@ -35,7 +35,12 @@ impl Agent {
     }
 
     /// Asks for one payment under an offer.
-    pub(super) async fn allow_one(self: &Arc<Self>, tab: Id, url: &Url, offer: Arc<Offer>) -> Result<Allowance, AgentError> {
+    pub(super) async fn allow_one(
+        self: &Arc<Self>,
+        tab: Id,
+        url: &Url,
+        offer: Arc<Offer>,
+    ) -> Result<Allowance, AgentError> {
         let amount = offer.document().amount;
         self.allow(tab, url.path(), offer, amount).await
     }
@@ -52,7 +57,8 @@ impl Agent {
         let each = offer.document().amount;
         let count = total.get().checked_div(each.get()).unwrap_or(0).min(PAYMENTS_MAX);
         if count == 0 {
-            let detail = format!("one costs {} and {} is allowed", crate::money::dollars(each), crate::money::dollars(total));
+            let detail =
+                format!("one costs {} and {} is allowed", crate::money::dollars(each), crate::money::dollars(total));
             return Err(Refusal::new(Reason::BudgetExhausted, detail).into());
         }
         let held = (0..count).map(|_| self.budget.hold(each)).collect::<Result<Vec<_>, _>>()?;

@@ -193,7 +193,8 @@ impl Agent {
         kind: Kind,
         scheme: Scheme,
     ) -> Result<Said, AgentError> {
-        let what = params.get("name").and_then(Value::as_str).map_or(method.to_owned(), |name| format!("{method} {name}"));
+        let what =
+            params.get("name").and_then(Value::as_str).map_or(method.to_owned(), |name| format!("{method} {name}"));
         let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         self.timeline.add(kind, scheme, format!("→ {what}"), vec![Part::new("JSON-RPC request", pretty(&message))]);
         let url = Url::parse(&format!("{}{MCP_PATH}", self.stage.tools.origin));
@@ -202,7 +203,8 @@ impl Agent {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         let sent = Outgoing { method: Method::POST, url, headers, body: Bytes::from(message.to_string()) };
-        let unanswered = |error: tollway_http::body::BoxError| AgentError::NotFound(format!("the tools do not answer: {error}"));
+        let unanswered =
+            |error: tollway_http::body::BoxError| AgentError::NotFound(format!("the tools do not answer: {error}"));
         let answer = self.client.send(sent).await.map_err(unanswered)?;
         let body = gathered(answer.into_body(), BODY_MAX).await.map_err(unanswered)?;
         let answer: Value = serde_json::from_slice(&body)

@@ -56,7 +56,8 @@ impl Agent {
         let review = &self.stage.review;
         let links = self.links(review).await?;
         let first = links.first().ok_or_else(|| AgentError::NotFound("the site has no articles".to_owned()))?;
-        let offer = self.quote(&first.url).await?.ok_or_else(|| AgentError::NotFound("the articles are free".to_owned()))?;
+        let offer =
+            self.quote(&first.url).await?.ok_or_else(|| AgentError::NotFound("the articles are free".to_owned()))?;
         let allowed = self.allow(tab, "/articles/*", offer, total).await?;
         let (mut pages, mut cost, mut bytes) = (0_u64, Amount::ZERO, 0_usize);
         for link in links.iter().take(CRAWL_MAX) {
@@ -89,7 +90,8 @@ impl Agent {
             offers.push((price, shop));
         }
         offers.sort_by_key(|(price, _)| *price);
-        let asked: Vec<_> = offers.iter().map(|(price, shop)| format!("{} asks {}", shop.name, dollars(*price))).collect();
+        let asked: Vec<_> =
+            offers.iter().map(|(price, shop)| format!("{} asks {}", shop.name, dollars(*price))).collect();
         let (_, shop) = offers.first().ok_or_else(|| AgentError::NotFound("no shop sells it".to_owned()))?;
         let bought = self.buy_exact(tab, Order::get(at(shop, MAP)?), Counts::InBudget).await?;
         let Bought { body, cost, reference, .. } = bought;
@@ -207,9 +209,13 @@ impl Agent {
         let lines = statement.lines;
         let carried = statement.carried.get();
         if statement.payable == Amount::ZERO {
-            return Ok(format!("{lines} promises to {} come to less than a cent: they wait for the next bill.", shop.name));
+            return Ok(format!(
+                "{lines} promises to {} come to less than a cent: they wait for the next bill.",
+                shop.name
+            ));
         }
-        let path = shop.seller().bill_path(statement).ok_or_else(|| AgentError::NotFound("there is no bill".to_owned()))?;
+        let path =
+            shop.seller().bill_path(statement).ok_or_else(|| AgentError::NotFound("there is no bill".to_owned()))?;
         let bought = self.buy_exact(tab, Order::get(at(shop, &path)?), Counts::Already).await?;
         *cost = plus(*cost, bought.cost);
         let rest = if carried == 0 { String::new() } else { format!(" {carried} micro-dollars are carried on.") };

@@ -35,7 +35,8 @@ pub(super) async fn hear(agent: Arc<Agent>, tab: Arc<Tab>, text: String, llm: Op
             }
             None => {
                 let hints = grammar::HINTS.join("\n");
-                let words = format!("The built-in planner knows a small grammar and did not understand that. Try:\n{hints}");
+                let words =
+                    format!("The built-in planner knows a small grammar and did not understand that. Try:\n{hints}");
                 say(&tab, "agent", &words, "");
             }
         },

@@ -47,10 +47,34 @@ pub(super) fn page(shown: &Shown<'_>) -> String {
 
 fn figures(wallet: &WalletView) -> Markup {
     tiles(&[
-        Tile { label: "Wallet", figure: &wallet.balance, note: "test USDC on a chain in this process", mark: Mark::Plain, live: "balance" },
-        Tile { label: "Promised", figure: &wallet.owed, note: "signed, and owed until the day is closed", mark: Mark::Ledger, live: "owed" },
-        Tile { label: "Budget left", figure: &wallet.left, note: "the agent cannot sign for more", mark: Mark::Plain, live: "left" },
-        Tile { label: "Day", figure: &wallet.day, note: "by the playground's own clock", mark: Mark::Plain, live: "day" },
+        Tile {
+            label: "Wallet",
+            figure: &wallet.balance,
+            note: "test USDC on a chain in this process",
+            mark: Mark::Plain,
+            live: "balance",
+        },
+        Tile {
+            label: "Promised",
+            figure: &wallet.owed,
+            note: "signed, and owed until the day is closed",
+            mark: Mark::Ledger,
+            live: "owed",
+        },
+        Tile {
+            label: "Budget left",
+            figure: &wallet.left,
+            note: "the agent cannot sign for more",
+            mark: Mark::Plain,
+            live: "left",
+        },
+        Tile {
+            label: "Day",
+            figure: &wallet.day,
+            note: "by the playground's own clock",
+            mark: Mark::Plain,
+            live: "day",
+        },
     ])
 }
 
@@ -61,7 +85,7 @@ fn chat(model: Option<&str>) -> Markup {
     };
     let body = html! {
         div.scenes role="group" aria-label="Scenes" hidden {
-            (scene("merchants", "Two merchants", "The same map at two prices: buy the cheaper one, at once."))
+            (scene("sellers", "Two sellers", "The same map at two prices: buy the cheaper one, at once."))
             (scene("browser", "A browser session", "Pay once, have several pages rendered."))
             (scene("trader", "Ticks for a trader", "A hundred ticks, a promise each: see what one costs in time."))
         }
@@ -206,4 +230,27 @@ fn prices(agent: &Agent) -> Markup {
 
 fn scheme_badge(scheme: Scheme) -> Markup {
     html! { span class={ "badge scheme " (scheme.as_str()) } { (scheme.as_str()) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Kind, Part};
+
+    #[test]
+    fn threat_97_what_sellers_and_tools_say_is_text() {
+        let bad = "<script>alert(1)</script>";
+        let event = Event {
+            id: 1,
+            at: 1,
+            kind: Kind::Demand,
+            scheme: Scheme::Exact,
+            title: bad.to_owned(),
+            parts: vec![Part::new(bad, bad)],
+            curl: Some(bad.to_owned()),
+        };
+        let opened = step(&event);
+        let all = [opened.clone().into_string(), step_row(&event).into_string(), step_page(&event, &opened)].concat();
+        assert!(!all.contains(bad), "{all}");
+    }
 }

@@ -67,10 +67,8 @@ impl Llm {
     /// # Errors
     /// When the HTTP client cannot be set up.
     pub fn new(options: LlmOptions) -> Result<Self, LlmError> {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(options.wait)
-            .build()?;
+        let client =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(options.wait).build()?;
         let system = "You are an agent in a playground of paid resources. Use the tools; each payment is confirmed by \
                       the person, not by you. Be brief.";
         Ok(Self { client, options, messages: vec![json!({"role": "system", "content": system})] })

@@ -54,11 +54,19 @@ pub fn tool_list() -> Vec<(&'static str, &'static str, Value)> {
     let dollars = json!({"type": "object", "properties": {"dollars": {"type": "string", "description": "the most to spend, such as 0.05"}}});
     let nothing = json!({"type": "object", "properties": {}});
     vec![
-        ("read_article", "Buys and reads the article about a topic.", json!({"type": "object", "properties": {"topic": {"type": "string"}}, "required": ["topic"]})),
+        (
+            "read_article",
+            "Buys and reads the article about a topic.",
+            json!({"type": "object", "properties": {"topic": {"type": "string"}}, "required": ["topic"]}),
+        ),
         ("crawl_site", "Reads as many articles as the sum allows.", dollars.clone()),
         ("buy_cheaper_map", "Asks two shops for a map's price and buys the cheaper one.", nothing.clone()),
         ("watch_feed", "Follows the price feed, paying for each tick.", dollars),
-        ("render_pages", "Has pages rendered in a browser session.", json!({"type": "object", "properties": {"count": {"type": "string"}}})),
+        (
+            "render_pages",
+            "Has pages rendered in a browser session.",
+            json!({"type": "object", "properties": {"count": {"type": "string"}}}),
+        ),
         ("list_prices", "Says what is for sale at which price.", nothing),
     ]
 }
@@ -73,7 +81,8 @@ mod tests {
 
     #[test]
     fn each_own_tool_is_a_wish_and_no_other() {
-        let toolbox = Toolbox::new(&[FoundTool { name: "square".into(), description: "squares".into(), schema: json!({}) }]);
+        let toolbox =
+            Toolbox::new(&[FoundTool { name: "square".into(), description: "squares".into(), schema: json!({}) }]);
         for (name, ..) in tool_list() {
             assert!(toolbox.wish(name, &Map::new()).is_some(), "{name}");
         }

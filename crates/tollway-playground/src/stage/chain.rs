@@ -8,7 +8,7 @@ use tollway_core::clock::Clock;
 use tollway_devnet::alloy_primitives::{Bytes, U256};
 use tollway_devnet::{Devnet, DevnetConfig, TestAccount, USDC};
 use tollway_evm::Address;
-use tollway_evm::asset::{KnownAsset, Assets, network_of};
+use tollway_evm::asset::{Assets, KnownAsset, network_of};
 use tollway_evm::chain::rpc::{Rpc, RpcConfig};
 use tollway_evm::chain::{Call, CallOutcome, ChainReader};
 use tollway_evm::client::{LocalSigner, Signer};
@@ -66,7 +66,11 @@ impl Chain {
     }
 
     /// A facilitator that settles on this chain, with its books in `folder`.
-    pub(super) async fn facilitator(&self, folder: &Path, clock: &Arc<dyn Clock>) -> Result<EvmFacilitator, StageError> {
+    pub(super) async fn facilitator(
+        &self,
+        folder: &Path,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<EvmFacilitator, StageError> {
         let books = SqliteSettlements::open(folder.join("facilitator.db"), BUSY_WAIT)?;
         let options = VerifierOptions { assets: Some(vec![USDC]), ..VerifierOptions::default() };
         let verifier = Verifier::new(self.network.clone(), Arc::new(self.rpc.clone()), options.clone())?;

@@ -115,8 +115,7 @@ impl Stage {
         let chain = Chain::start(&clock)?;
         let facilitator = chain.facilitator(folder.path(), &clock).await?;
         let facilitator: Arc<dyn Facilitator> = Arc::new(SeenFacilitator::new(Arc::new(facilitator), timeline.clone()));
-        let market =
-            Market { folder: folder.path(), clock: &clock, facilitator: &facilitator, usdc: chain.usdc() };
+        let market = Market { folder: folder.path(), clock: &clock, facilitator: &facilitator, usdc: chain.usdc() };
         let (stop, _) = watch::channel(false);
         let mut servers = Servers { set: JoinSet::new(), stop: &stop };
         let review = servers.open(review_plan(site), &market).await?;
@@ -161,14 +160,30 @@ impl Stage {
 }
 
 fn review_plan(site: &Path) -> Plan {
-    let page = Priced { rule: "articles", path: "/articles/*", amount: 10_000, deferred: true, exact: true, live: false, pass: None };
+    let page = Priced {
+        rule: "articles",
+        path: "/articles/*",
+        amount: 10_000,
+        deferred: true,
+        exact: true,
+        live: false,
+        pass: None,
+    };
     let session = PassTerms { requests: SESSION_PAGES, seconds: SESSION_SECONDS };
     Plan {
         name: "turnpike-review",
         priced: vec![
             page,
             Priced { rule: "feed", path: "/feed/*", amount: 500, exact: false, live: true, ..page },
-            Priced { rule: "browser", path: "/browser/*", amount: 50_000, deferred: false, live: true, pass: Some(session), ..page },
+            Priced {
+                rule: "browser",
+                path: "/browser/*",
+                amount: 50_000,
+                deferred: false,
+                live: true,
+                pass: Some(session),
+                ..page
+            },
         ],
         goods: goods::review(site),
     }

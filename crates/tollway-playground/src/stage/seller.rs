@@ -16,8 +16,8 @@ use tollway_http::endpoint::Endpoint;
 use tollway_http::gate::{Gate, GateLayer, GateOptions, Spool};
 use tollway_http::key_directory::{DirectoryOptions, KeyDirectory};
 use tollway_http::site::Site;
-use tollway_mcp::seller::{Results, SellOptions, ToolSeller};
 use tollway_ledger::{Books, CheckpointSigner, ExactBooks, PaymentFlow};
+use tollway_mcp::seller::{Results, SellOptions, ToolSeller};
 use tollway_protocol::{Amount, Asset, Dress, Network, Price, Scale};
 use tollway_signatures::{PrivateKey, jws};
 use tollway_store::{OpenOptions, SqliteBooks};
@@ -92,7 +92,11 @@ pub struct ShopPrice {
 
 impl Shop {
     /// Opens a seller of pages for the port that `listener` holds; the gate is still to be served.
-    pub(super) async fn open(plan: Plan, listener: &TcpListener, market: &Market<'_>) -> Result<(Self, Gate), StageError> {
+    pub(super) async fn open(
+        plan: Plan,
+        listener: &TcpListener,
+        market: &Market<'_>,
+    ) -> Result<(Self, Gate), StageError> {
         let origin = format!("http://{}", listener.local_addr()?);
         let site: Site = origin.parse()?;
         let pay_to = fresh_address();

@@ -100,7 +100,9 @@ async fn called(seller: &ToolSeller, articles: &Arc<Vec<Article>>, call: &Call<'
 fn run(name: &str, arguments: &Map<String, Value>, articles: &[Article]) -> Answer {
     let number = |key: &str| arguments.get(key).and_then(Value::as_i64);
     let text = match name {
-        "add-two-numbers" => number("a").zip(number("b")).and_then(|(a, b)| a.checked_add(b)).map(|sum| sum.to_string()),
+        "add-two-numbers" => {
+            number("a").zip(number("b")).and_then(|(a, b)| a.checked_add(b)).map(|sum| sum.to_string())
+        }
         "square" => number("number").and_then(|number| number.checked_mul(number)).map(|square| square.to_string()),
         "search" => arguments.get("query").and_then(Value::as_str).map(|query| search(query, articles)),
         "browser-session" => {

@@ -98,17 +98,29 @@ impl Kind {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Request => "The agent asks for a resource and pays nothing yet.",
-            Self::Demand => "402 Payment Required: the seller says what it costs, in which ways it may be paid, and until when.",
-            Self::Asked => "Nothing was signed yet. The decision sees the amount, the asset, the network and the budget; no text of the seller's.",
+            Self::Demand => {
+                "402 Payment Required: the seller says what it costs, in which ways it may be paid, and until when."
+            }
+            Self::Asked => {
+                "Nothing was signed yet. The decision sees the amount, the asset, the network and the budget; no text of the seller's."
+            }
             Self::Decided => "Only a yes, or a limit set beforehand, lets the agent sign; each yes is for one payment.",
-            Self::Base => "The exact text under the signature (RFC 9421): method, host, path and payment cannot be changed afterwards.",
+            Self::Base => {
+                "The exact text under the signature (RFC 9421): method, host, path and payment cannot be changed afterwards."
+            }
             Self::Payment => "The same request again, now with a signed payment. The key signs here and never leaves.",
-            Self::Verify => "The facilitator checks signature, balance, amount and recipient against the chain. No money has moved.",
+            Self::Verify => {
+                "The facilitator checks signature, balance, amount and recipient against the chain. No money has moved."
+            }
             Self::Settle => "The facilitator sends the transfer and reads its outcome from the block that took it.",
-            Self::Receipt => "The seller's signed receipt: what was charged, under which id. It is in the books before these bytes left.",
+            Self::Receipt => {
+                "The seller's signed receipt: what was charged, under which id. It is in the books before these bytes left."
+            }
             Self::Answer => "An answer that cost nothing.",
             Self::Refused => "It was refused; what was not sold is not charged.",
-            Self::Bill => "The journal is cut, each promise becomes a line of one signed statement, and the statement can be paid at once.",
+            Self::Bill => {
+                "The journal is cut, each promise becomes a line of one signed statement, and the statement can be paid at once."
+            }
             Self::Tool => "A message of the Model Context Protocol between the agent and the tools it found.",
         }
     }

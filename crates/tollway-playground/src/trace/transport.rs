@@ -75,7 +75,12 @@ impl Transport for SeenTransport {
             }
             Err(error) => {
                 let part = Part::new("Error", error.to_string());
-                self.timeline.add(Kind::Refused, self.scheme, format!("no answer: {}", self.timeline.named(&url)), vec![part]);
+                self.timeline.add(
+                    Kind::Refused,
+                    self.scheme,
+                    format!("no answer: {}", self.timeline.named(&url)),
+                    vec![part],
+                );
                 Err(error)
             }
         }

@@ -74,7 +74,10 @@ pub(super) fn signature_base(sent: &Outgoing) -> Option<Part> {
 pub(super) fn curl(sent: &Outgoing) -> String {
     let mut command = format!("curl -i -X {} {}", sent.method, quoted(sent.url.as_str()));
     for (name, value) in &sent.headers {
-        command.push_str(&format!(" \\\n  -H {}", quoted(&format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))));
+        command.push_str(&format!(
+            " \\\n  -H {}",
+            quoted(&format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
+        ));
     }
     if !sent.body.is_empty() {
         command.push_str(&format!(" \\\n  --data-binary {}", quoted(&String::from_utf8_lossy(&sent.body))));

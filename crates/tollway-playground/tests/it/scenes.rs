@@ -70,7 +70,7 @@ async fn a_crawl_stays_within_its_sum_and_a_day_of_promises_becomes_one_transfer
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn payments_are_automatic_up_to_the_limit_and_not_beyond() {
+async fn threat_24_payments_are_automatic_up_to_the_limit_and_not_beyond() {
     let rig = Rig::new(Person::No).await;
     rig.agent.desk().allow(rig.tab, Amount::new(25_000));
     for _ in 0..2 {
@@ -108,4 +108,12 @@ async fn a_declined_tool_is_not_signed_for() {
     assert_eq!(error.to_string(), "User declined payment");
     assert_eq!((rig.balance().await, rig.agent.budget().held), (FUNDS, Amount::ZERO));
     assert!(rig.timeline.newest(100).iter().all(|event| event.kind != Kind::Payment));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_session_is_one_payment_and_the_pages_within_it_cost_nothing() {
+    let rig = Rig::new(Person::Yes).await;
+    let done = rig.agent.browse(rig.tab, 12).await.unwrap();
+    assert!(done.text.contains("2 payment"), "ten pages a pass: {}", done.text);
+    assert_eq!((rig.cards.lock().len(), rig.balance().await), (2, FUNDS - 100_000));
 }

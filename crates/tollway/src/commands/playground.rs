@@ -17,7 +17,10 @@ use crate::demo::write_site;
 const LLM_WAIT: Duration = Duration::from_secs(120);
 
 pub(crate) async fn run(args: PlaygroundArgs) -> anyhow::Result<ExitCode> {
-    ensure!(args.listen.ip().is_loopback(), "the playground is for this machine alone: --listen takes a loopback address");
+    ensure!(
+        args.listen.ip().is_loopback(),
+        "the playground is for this machine alone: --listen takes a loopback address"
+    );
     let llm = llm(&args)?;
     let folder = scratch()?;
     let site = Path::new(&folder).join("site");

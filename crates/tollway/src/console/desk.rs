@@ -124,9 +124,17 @@ impl Desk for GatewayDesk {
         vec![
             upstream,
             row("Rules", None, format!("{} in force", current.seller.rules().rules().len())),
-            row("Sales by this process", None, format!("{} posted in {} durable writes", books.postings(), books.batches())),
+            row(
+                "Sales by this process",
+                None,
+                format!("{} posted in {} durable writes", books.postings(), books.batches()),
+            ),
             row("Request log", None, log),
-            row("Seller", None, format!("{}, key {}", current.seller.origin(), current.seller.key().public().thumbprint())),
+            row(
+                "Seller",
+                None,
+                format!("{}, key {}", current.seller.origin(), current.seller.key().public().thumbprint()),
+            ),
             row("Running for", None, format!("{} minutes", self.started.elapsed().as_secs() / 60)),
         ]
     }

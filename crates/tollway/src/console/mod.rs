@@ -59,4 +59,3 @@ pub(crate) async fn door(listen: SocketAddr, hosts: &[String]) -> anyhow::Result
 pub(crate) fn options() -> ServerOptions {
     ServerOptions { connections_max: 128, ..ServerOptions::default() }
 }
-

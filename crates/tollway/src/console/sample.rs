@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
-use tollway_core::rules::{Action, Asker, Audience, Charge, Identity, Pattern, Readings, Requester, Rule, RuleSet, Ruling};
+use tollway_core::rules::{
+    Action, Asker, Audience, Charge, Identity, Pattern, Readings, Requester, Rule, RuleSet, Ruling,
+};
 use tollway_http::gate::{claims, requester};
 use tollway_pages::console::{Change, Simulated, Weighed};
 use tollway_protocol::{Amount, Asset, Price, Scale};
@@ -124,7 +126,8 @@ fn changed(rules: &RuleSet, change: &Change) -> anyhow::Result<RuleSet> {
     let mut all: Vec<Rule> = rules.rules().iter().map(|rule| Rule::clone(rule)).collect();
     match change {
         Change::Price { rule: id, price } => {
-            let rule = all.iter_mut().find(|rule| rule.id == *id).with_context(|| format!("there is no rule `{id}`"))?;
+            let rule =
+                all.iter_mut().find(|rule| rule.id == *id).with_context(|| format!("there is no rule `{id}`"))?;
             let Action::Charge(charge) = &mut rule.action else { bail!("rule `{id}` charges nothing") };
             charge.price.amount = *price;
             if *price == Amount::ZERO {
@@ -170,7 +173,8 @@ mod tests {
 
     const PAID: &str = r#"{"at":50,"method":"GET","path":"/articles/a","class":"signed","status":200}"#;
     const ASKED: &str = r#"{"at":60,"method":"GET","path":"/articles/a","class":"open","status":402}"#;
-    const FREE: &str = r#"{"at":70,"method":"GET","path":"/feed/x","class":"signed","user_agent":"GPTBot/1.2","status":200}"#;
+    const FREE: &str =
+        r#"{"at":70,"method":"GET","path":"/feed/x","class":"signed","user_agent":"GPTBot/1.2","status":200}"#;
 
     fn rules() -> RuleSet {
         let price = Price { amount: Amount::new(2_000), asset: Asset::usd(), scale: Scale::MICRO };
@@ -188,7 +192,8 @@ mod tests {
         let change = Change::Price { rule: "articles".into(), price: Amount::new(5_000) };
         let told = weigh(&[PAID, ASKED, FREE, "not json"], &change).unwrap();
         assert_eq!((told.lines, told.unread, told.from_to), (4, 1, (50, 70)));
-        let (now, then) = (Weighed { priced: 3, paid: 2, charged: 4_000 }, Weighed { priced: 3, paid: 2, charged: 10_000 });
+        let (now, then) =
+            (Weighed { priced: 3, paid: 2, charged: 4_000 }, Weighed { priced: 3, paid: 2, charged: 10_000 });
         assert_eq!(told.rules, [("articles".to_owned(), now, then)]);
         let free = Change::Price { rule: "articles".into(), price: Amount::ZERO };
         assert_eq!(weigh(&[PAID], &free).unwrap().rules[0].2, Weighed::default());
@@ -202,6 +207,9 @@ mod tests {
         let told = weigh(&[FREE, ASKED], &change).unwrap();
         let tried = told.rules.iter().find(|row| row.0 == ANOTHER).unwrap();
         assert_eq!((tried.1, tried.2), (Weighed::default(), Weighed { priced: 1, paid: 1, charged: 100 }));
-        assert!(weigh(&[PAID], &Change::Rule { pattern: "feed".into(), audience: "bots".into(), price: Amount::ZERO }).is_err());
+        assert!(
+            weigh(&[PAID], &Change::Rule { pattern: "feed".into(), audience: "bots".into(), price: Amount::ZERO })
+                .is_err()
+        );
     }
 }
