@@ -143,7 +143,7 @@ const tests = {
     await confirm(page);
     await becomes(page, "owed", 0.12);
     await idle(page);
-    assert.match(await said(page), /100 ticks.*ms a tick/s);
+    assert.match(await said(page), /100 ticks.*ms a tick.*paying adds/s);
     await looks(page, "playground");
   },
 

@@ -22,6 +22,8 @@ use crate::trace::{Kind, Part, Scheme};
 const EXCERPT: usize = 600;
 /// Pages that one crawl asks for at most.
 const CRAWL_MAX: usize = 200;
+/// Free pages that are timed.
+const PLAIN_REQUESTS: usize = 20;
 /// What the two shops sell.
 const MAP: &str = "/maps/great-north-road";
 
@@ -123,16 +125,34 @@ impl Agent {
             cost = plus(cost, answer.charged.map_or(Amount::ZERO, |charged| charged.amount));
             ticks.push(tick["price"].as_str().unwrap_or("?").to_owned());
         }
-        let each = began.elapsed().as_micros() / u128::try_from(ticks.len().max(1)).unwrap_or(1);
-        let last = ticks.iter().rev().take(5).rev().cloned().collect::<Vec<_>>().join(" → ");
+        let each = per(began, ticks.len());
+        let free = self.plain_request().await?;
+        let last = ticks.iter().rev().take(4).rev().cloned().collect::<Vec<_>>().join(" → ");
         let text = format!(
-            "{} ticks for {}, each a signed request with a receipt: {}.{} ms a tick, all told. Last: {last}",
+            "{} ticks for {}, each with its own signature and receipt. {} a tick; a free page of the same seller takes {}, so \
+             paying adds {} (offer, signature, books, receipt). Last: {last}",
             ticks.len(),
             dollars(cost),
-            each / 1_000,
-            (each % 1_000) / 100,
+            millis(each),
+            millis(free),
+            millis(each.saturating_sub(free)),
         );
         Ok(Done { text, cost })
+    }
+
+    /// How long a free page takes, in microseconds: what the ticks are compared with.
+    async fn plain_request(&self) -> Result<u128, AgentError> {
+        let url = at(&self.stage.review, "/about.html")?;
+        let began = Instant::now();
+        for _ in 0..PLAIN_REQUESTS {
+            let asked =
+                Outgoing { method: Method::GET, url: url.clone(), headers: HeaderMap::new(), body: Bytes::new() };
+            let answer = self.client.send(asked).await;
+            let answer = answer.map_err(|error| AgentError::NotFound(format!("no free page: {error}")))?;
+            let read = crate::gathered(answer.into_body(), super::BODY_MAX).await;
+            read.map_err(|error| AgentError::NotFound(format!("no free page: {error}")))?;
+        }
+        Ok(per(began, PLAIN_REQUESTS))
     }
 
     /// Has pages rendered by a browser that somebody else runs: one payment opens a pass, and each further page is a
@@ -258,6 +278,15 @@ impl Agent {
         let answer = self.asker().get_unpaid(url).await?;
         Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
+}
+
+/// Microseconds for each of so many.
+fn per(began: Instant, count: usize) -> u128 {
+    began.elapsed().as_micros() / u128::try_from(count.max(1)).unwrap_or(1)
+}
+
+fn millis(micros: u128) -> String {
+    format!("{}.{:02} ms", micros / 1_000, micros % 1_000 / 10)
 }
 
 /// A page that can be bought.

@@ -184,12 +184,12 @@ pub(super) fn step(event: &Event) -> Markup {
             p { (event.kind.meaning()) }
             @if let Some(curl) = &event.curl {
                 div.part {
-                    div.row { h4 { "As a command" } button.plain.small type="button" data-copy { "Copy as curl" } }
+                    div.row { h3 { "As a command" } button.plain.small type="button" data-copy { "Copy as curl" } }
                     pre tabindex="0" aria-label="As a command" { (curl) }
                 }
             }
             @for part in &event.parts {
-                div.part { h4 { (part.name) } pre tabindex="0" aria-label=(part.name) { (part.text) } }
+                div.part { h3 { (part.name) } pre tabindex="0" aria-label=(part.name) { (part.text) } }
             }
         }
     }

@@ -86,8 +86,6 @@ pub enum StageError {
 
 /// Everything that runs.
 pub struct Stage {
-    /// The chain, the wallet and the faucet.
-    pub chain: Chain,
     /// A site of pages with a feed and a renderer.
     pub review: Shop,
     /// Two shops that sell the same map at different prices.
@@ -101,6 +99,8 @@ pub struct Stage {
     folder: TempDir,
     stop: watch::Sender<bool>,
     _servers: JoinSet<std::io::Result<()>>,
+    /// The chain, the wallet and the faucet. It ends last: everything else asks it.
+    pub chain: Chain,
 }
 
 impl Stage {
@@ -191,7 +191,6 @@ fn review_plan(site: &Path) -> Plan {
 
 fn map_plan(name: &'static str, amount: u128, note: &'static str) -> Plan {
     let map = Priced { rule: "map", path: "/maps/*", amount, deferred: false, exact: true, live: false, pass: None };
-    let session = PassTerms { requests: SESSION_PAGES, seconds: SESSION_SECONDS };
     Plan { name, priced: vec![map], goods: goods::map_shop(name, note) }
 }
 
