@@ -205,6 +205,8 @@ impl Agent {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         let sent = Outgoing { method: Method::POST, url, headers, body: Bytes::from(message.to_string()) };
+        let part = Part::new("JSON-RPC request", pretty(&message));
+        self.timeline.add_with(kind, scheme, format!("→ {what}"), vec![part], Some(curl(&sent)));
         let unanswered =
             |error: tollway_http::body::BoxError| AgentError::NotFound(format!("the tools do not answer: {error}"));
         let answer = self.client.send(sent).await.map_err(unanswered)?;

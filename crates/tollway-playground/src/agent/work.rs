@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::Value;
 use tollway_http::payer::{Order, Outgoing};
-use tollway_ledger::{Books as _, Period, Statement};
+use tollway_ledger::{Books as _, Period, Statement, StatementFilter};
 use tollway_protocol::{Amount, header};
 use url::Url;
 
@@ -203,20 +203,32 @@ impl Agent {
         let (mut told, mut cost) = (Vec::new(), Amount::ZERO);
         for shop in self.stage.shops() {
             let closed = shop.books().close(period, midnight, &shop.seal()).await?;
-            let own = closed.statements.into_iter().find(|statement| statement.agent.as_str() == self.stage.agent);
-            let Some(statement) = own else { continue };
-            self.timeline.add(
-                Kind::Bill,
-                Scheme::Deferred,
-                format!("{} promises of {period} became one bill over {}", statement.lines, dollars(statement.payable)),
-                vec![Part::new("Statement", serde_json::to_string_pretty(&statement).unwrap_or_default())],
-            );
-            told.push(self.pay_bill(tab, shop, &statement, &mut cost).await?);
+            for statement in closed.statements.iter().filter(|statement| statement.agent.as_str() == self.stage.agent) {
+                let (lines, payable) = (statement.lines, dollars(statement.payable));
+                let title = format!("{lines} promises of {period} became one bill over {payable}");
+                let part = Part::new("Statement", serde_json::to_string_pretty(statement).unwrap_or_default());
+                self.timeline.add(Kind::Bill, Scheme::Deferred, title, vec![part]);
+                if statement.payable == Amount::ZERO {
+                    told.push(format!("{lines} promises come to less than a cent: they wait for the next bill."));
+                }
+            }
+            // A bill that nobody wanted to pay yesterday is asked about again.
+            for statement in self.due(shop).await? {
+                told.push(self.pay_bill(tab, shop, &statement, &mut cost).await?);
+            }
         }
         if told.is_empty() {
             return Ok(Done { text: format!("{period} is closed. Nothing was promised, so there is no bill."), cost });
         }
         Ok(Done { text: told.join("\n"), cost })
+    }
+
+    /// Bills of this seller that wait for money.
+    async fn due(&self, shop: &Shop) -> Result<Vec<Statement>, AgentError> {
+        let filter = StatementFilter { agent: Some(self.id()?), period: None };
+        let mut all = shop.books().statements(filter).await?;
+        all.retain(|statement| statement.paid.is_none() && statement.payable > Amount::ZERO);
+        Ok(all)
     }
 
     async fn pay_bill(
@@ -226,14 +238,7 @@ impl Agent {
         statement: &Statement,
         cost: &mut Amount,
     ) -> Result<String, AgentError> {
-        let lines = statement.lines;
-        let carried = statement.carried.get();
-        if statement.payable == Amount::ZERO {
-            return Ok(format!(
-                "{lines} promises to {} come to less than a cent: they wait for the next bill.",
-                shop.name
-            ));
-        }
+        let (lines, carried) = (statement.lines, statement.carried.get());
         let path =
             shop.seller().bill_path(statement).ok_or_else(|| AgentError::NotFound("there is no bill".to_owned()))?;
         let bought = self.buy_exact(tab, Order::get(at(shop, &path)?), Counts::Already).await?;

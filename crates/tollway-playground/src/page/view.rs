@@ -218,7 +218,10 @@ fn prices(agent: &Agent) -> Markup {
                         td { (shop.name) }
                         td.wrap.mono { (price.path) }
                         td.num { (dollars(price.amount)) }
-                        td { @for scheme in &price.schemes { (badge(Tone::Neutral, scheme)) " " } }
+                        td {
+                            @for scheme in &price.schemes { (badge(Tone::Neutral, scheme)) " " }
+                            @if price.schemes.is_empty() { (badge(Tone::Good, "free")) }
+                        }
                     }
                 }
             })

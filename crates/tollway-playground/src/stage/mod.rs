@@ -171,7 +171,7 @@ fn review_plan(site: &Path) -> Plan {
     };
     let session = PassTerms { requests: SESSION_PAGES, seconds: SESSION_SECONDS };
     Plan {
-        name: "turnpike-review",
+        name: "almanac",
         priced: vec![
             page,
             Priced { rule: "feed", path: "/feed/*", amount: 500, exact: false, live: true, ..page },

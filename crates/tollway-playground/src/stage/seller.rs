@@ -125,7 +125,10 @@ impl Shop {
             amount: Amount::new(*amount),
             schemes: vec!["exact"],
         });
-        Ok((Self { name, origin, pay_to, prices: priced.collect(), seller, books }, selling))
+        let free = tools::FREE.iter();
+        let free = free.map(|tool| ShopPrice { rule: tool, path: tool, amount: Amount::ZERO, schemes: vec![] });
+        let prices = free.chain(priced).collect();
+        Ok((Self { name, origin, pay_to, prices, seller, books }, selling))
     }
 
     /// The seller's engine.
