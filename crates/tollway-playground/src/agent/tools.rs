@@ -130,7 +130,6 @@ impl Agent {
             payer: wallet.payer(),
             expires: signed.expires,
             version: 2,
-            commitment: None,
             header: payment.encode(),
             commitment: None,
         };
