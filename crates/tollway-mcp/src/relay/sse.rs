@@ -49,7 +49,7 @@ impl Events {
     ///
     /// # Errors
     /// When it is too long; the stream is of no use then.
-    pub fn next(&mut self) -> Result<Option<Event>, TooLong> {
+    pub fn take(&mut self) -> Result<Option<Event>, TooLong> {
         while let Some(line) = self.line()? {
             if line.is_empty() {
                 let event = std::mem::take(&mut self.event);
@@ -131,7 +131,7 @@ mod tests {
         let mut found = Vec::new();
         for piece in pieces {
             events.feed(piece);
-            while let Some(event) = events.next()? {
+            while let Some(event) = events.take()? {
                 found.push(event);
             }
         }

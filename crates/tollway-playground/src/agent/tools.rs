@@ -130,7 +130,6 @@ impl Agent {
             payer: wallet.payer(),
             expires: signed.expires,
             version: 2,
-            commitment: None,
             header: payment.encode(),
         };
         // Written down before it is sent: a payment that may be used is never forgotten.

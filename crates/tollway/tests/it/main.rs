@@ -21,6 +21,7 @@ mod forged;
 mod help;
 mod keys;
 mod loopback;
+mod mcp_pay;
 mod month;
 mod observed;
 mod pages;
