@@ -25,6 +25,7 @@ mod month;
 mod observed;
 mod pages;
 mod pay;
+mod playground;
 mod reload;
 mod rig;
 mod start;
