@@ -27,6 +27,7 @@ await checkRules();
 await checkWhatIf();
 await checkHealth();
 await checkWithoutScripts();
+await checkCrawl();
 await browser.close();
 await shop.close();
 
@@ -221,4 +222,19 @@ async function checkWithoutScripts() {
   await plain.getByText(shop.agent).first().waitFor();
   await plain.context().close();
   say("without scripts: overview and agents read as they do with them");
+}
+
+async function checkCrawl() {
+  const before = Number(audited().charged);
+  const crawl = await shop.watched("crawl", "--max-price", "$0.01", "--budget", "$0.30", "--ui=127.0.0.1:0");
+  const watching = await visit(browser, crawl.url);
+  await watching.getByText("finished").waitFor();
+  const spent = Number(audited().charged) - before;
+  assert.ok(spent > 0);
+  assert.equal(await watching.locator('[data-live="charged"]').textContent(), usd(spent));
+  assert.equal(await watching.locator('[data-live="left"]').textContent(), usd(300000 - spent));
+  await looks(watching, "crawl");
+  await watching.context().close();
+  assert.equal(await crawl.end(), 0);
+  say(`crawl --ui: ${usd(spent)} spent, what is left of the budget, and it ends when told to`);
 }
