@@ -26,6 +26,7 @@ mod month;
 mod observed;
 mod pages;
 mod pay;
+mod playground;
 mod reload;
 mod rig;
 mod start;

@@ -2,7 +2,7 @@
 
 import { follow, set } from "/assets/live.js";
 import { addCard, decided } from "/assets/cards.js";
-import { addSteps } from "/assets/timeline.js";
+import { addSteps, toNewest } from "/assets/timeline.js";
 
 const root = document.getElementById("playground");
 const tab = root.dataset.tab;
@@ -34,6 +34,7 @@ function line({ who, text, tone }) {
 
 function busy(is) {
   root.classList.toggle("busy", is);
+  if (is) toNewest();
   for (const button of document.querySelectorAll("[data-scene], [data-say], [data-post='/close-day'], #say button")) {
     button.disabled = is;
   }
