@@ -28,6 +28,7 @@ await checkWhatIf();
 await checkHealth();
 await checkWithoutScripts();
 await checkCrawl();
+await checkSpending();
 await browser.close();
 await shop.close();
 
@@ -237,4 +238,18 @@ async function checkCrawl() {
   await watching.context().close();
   assert.equal(await crawl.end(), 0);
   say(`crawl --ui: ${usd(spent)} spent, what is left of the budget, and it ends when told to`);
+}
+
+async function checkSpending() {
+  const { total, rows } = shop.spent();
+  const spending = await shop.watched("spending", "--ui=127.0.0.1:0");
+  const watching = await visit(browser, spending.url);
+  const figure = (label) => watching.locator("dl.tile", { hasText: label }).locator(".figure").first().textContent();
+  assert.deepEqual([await figure("Paid"), await figure("Payments")], [usd(total.paid), String(total.payments)]);
+  assert.equal(total.paid, audited().charged, "buyer and seller agree");
+  await watching.getByText(rows[0].key).first().waitFor();
+  await looks(watching, "spending");
+  await watching.context().close();
+  assert.equal(await spending.end(), 0);
+  say(`spending --ui: ${usd(total.paid)}, as tollway spending says and the seller's books have it`);
 }

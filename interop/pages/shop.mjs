@@ -56,8 +56,9 @@ export async function openShop() {
     buyer,
     url: gateway.found,
     crawl: () => run("crawl", `${origin}/`, ...buyer, "--max-price", "$0.01", "--budget", "$1", "--json"),
-    watched: (...words) => watched([...words, ...(words[0] === "crawl" ? [`${origin}/`, ...buyer] : ["--audit", join(folder, "audit.jsonl")])]),
+    watched: (...words) => watched([...words, ...(words[0] === "crawl" ? [`${origin}/`, ...buyer] : ["--audit", join(folder, "audit.jsonl"), "--purse", join(folder, "no-purse")])]),
     pay: (path) => run("pay", `${origin}${path}`, ...buyer, "--max-price", "$0.10", "--json"),
+    spent: () => JSON.parse(run("spending", "--audit", join(folder, "audit.jsonl"), "--purse", join(folder, "no-purse"), "--json")),
     ask: (...words) => JSON.parse(run(...words, "-c", config, "--json")),
     ledger: (...words) => JSON.parse(run("ledger", "-c", config, "--json", ...words)),
     close: async () => {

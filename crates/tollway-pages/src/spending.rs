@@ -89,10 +89,8 @@ impl SpendingPages {
 
     fn body(&self) -> Result<Markup, String> {
         let (days, total) = self.0.spent(SpentBy::Day)?;
-        let points: Vec<_> = days
-            .iter()
-            .map(|(day, sum)| (day.clone(), u64::try_from(sum.paid.get()).unwrap_or(u64::MAX)))
-            .collect();
+        let points: Vec<_> =
+            days.iter().map(|(day, sum)| (day.clone(), u64::try_from(sum.paid.get()).unwrap_or(u64::MAX))).collect();
         let written = |height: u64| Unit::micro_usd().written(Amount::new(u128::from(height)));
         let tables =
             [SpentBy::Server, SpentBy::Scheme, SpentBy::Tool].map(|by| self.0.spent(by).map(|(rows, _)| (by, rows)));

@@ -132,7 +132,6 @@ impl Agent {
             version: 2,
             commitment: None,
             header: payment.encode(),
-            commitment: None,
         };
         // Written down before it is sent: a payment that may be used is never forgotten.
         let purse = PurseFile::open(&self.stage.file("purse.jsonl"))?;

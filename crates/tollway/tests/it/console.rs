@@ -32,7 +32,10 @@ fn the_console_shows_what_the_books_say() {
     let figures: Value = serde_json::from_str(&get(port, "/figures.json", &cookie).1).unwrap();
     let report = shop.ledger(&["verify", "--json"]).ok().json();
     let usd = &figures["assets"]["USD"];
-    assert_eq!((&usd["earned"], &usd["back"], &usd["sales"]), (&report["charged"], &report["undelivered"], &report["sales"]));
+    assert_eq!(
+        (&usd["earned"], &usd["back"], &usd["sales"]),
+        (&report["charged"], &report["undelivered"], &report["sales"])
+    );
     let booked = report["balances"]["revenue:pages"].as_str().unwrap();
     assert_eq!(format!("-{}", usd["by"]["rule"]["pages"].as_str().unwrap()), booked);
     for page in ["/", "/agents", "/offers", "/statements", "/rules?url=%2Fp%2F1.html", "/what-if", "/health"] {
