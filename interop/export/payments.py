@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 
+from .ethereum import EXACT_PROXY, signed_by_key
 from .reading import b64, demand, sha256, units
 
 OPEN = ("claimed", "unknown")
@@ -19,6 +20,7 @@ STEPS = {
 
 def check_payments(entries, figures):
     states, claims, identifiers = {}, {}, set()
+    proofs = defaultdict(int)
     balances = defaultdict(lambda: defaultdict(int))
     for entry in entries.of_kind(*STEPS):
         body = entry["body"]
@@ -28,7 +30,7 @@ def check_payments(entries, figures):
         states[body["id"]] = after
         if body["kind"] == "exact_claim":
             claims[body["id"]] = body
-            check_claim(entry, identifiers)
+            proofs[check_claim(entry, identifiers)] += 1
         elif "amount" in body:
             claim = claims[body["id"]]
             same = all(body[name] == claim[name] for name in ("amount", "asset", "network"))
@@ -45,6 +47,7 @@ def check_payments(entries, figures):
     for state in states.values():
         ends[state] += 1
     told = [f"{count} {state}" for state, count in sorted(ends.items())]
+    told += [f"{count} {proof}" for proof, count in sorted(proofs.items())]
     told += [f"{asset} {name} {sum_}" for asset, accounts in balances.items() for name, sum_ in sorted(accounts.items())]
     return ", ".join(told) or "none"
 
@@ -65,38 +68,45 @@ def folded(network, address):
 
 
 def check_claim(entry, identifiers):
-    """What the line says is what its payer signed, as far as the form of the payment is known here."""
+    """What the line says is what its payer signed, as far as the form of the payment is known here; says who signed."""
     body = entry["body"]
     demand((body["debit"], body["credit"]) == sides(body, body), entry, "debit and credit are other accounts")
     demand(body.get("identifier") not in identifiers, entry, "another payment has this identifier")
     identifiers.update({body.get("identifier")} - {None})
     demand(len(body["payment"].encode()) <= 32 << 10, entry, "the payment is longer than 32 KiB")
-    signed = authorized(json.loads(body["payment"]))
+    payment = json.loads(body["payment"])
+    signed = authorized(payment)
     if signed is None:
-        return
-    payer, pay_to, amount, token, nonce = signed
+        return "of a form that is not known here"
+    payer, pay_to, amount, token, nonce, ends = signed
     network = body["network"]
     demand(folded(network, payer) == folded(network, body["payer"]), entry, "another payer signed")
     demand(folded(network, pay_to) == folded(network, body["pay_to"]), entry, "signed for another payTo")
     demand(units(amount) == units(body["amount"]), entry, f"signed for another amount, {amount}")
     demand(token is None or folded(network, token) == folded(network, body["asset"]), entry, "signed for another asset")
+    demand(body["expires"] == min(ends, 2**53 - 1), entry, "signed for another end")
     derived = b64(sha256(b"".join(
         len(part).to_bytes(8, "big") + part
         for part in (network.encode(), folded(network, body["asset"]).encode(), folded(network, payer).encode(), nonce)
     )))
     demand(body["id"] == derived, entry, f"payment id: its evidence gives {derived}")
+    spender = payment["paymentPayload"]["payload"].get("permit2Authorization", {}).get("spender", EXACT_PROXY)
+    demand(spender.lower() == EXACT_PROXY, entry, "signed for another spender")
+    by_key = signed_by_key(payment, network, body["asset"], payer)
+    return "signed by the payer's key" if by_key else "that only a contract wallet can have accepted"
 
 
 def authorized(payment):
-    """Payer, payTo, amount, asset (or None) and nonce of a signed payment; None for a form not known here."""
+    """Payer, payTo, amount, asset (or None), nonce and end of a signed payment; None for a form not known here."""
     payload = payment.get("paymentPayload", payment).get("payload", {})
     if "authorization" in payload:
         told = payload["authorization"]
-        return told["from"], told["to"], told["value"], None, bytes.fromhex(told["nonce"].removeprefix("0x"))
+        nonce = bytes.fromhex(told["nonce"].removeprefix("0x"))
+        return told["from"], told["to"], told["value"], None, nonce, int(told["validBefore"])
     if "permit2Authorization" in payload:
         told = payload["permit2Authorization"]
         permitted, nonce = told["permitted"], int(told["nonce"]).to_bytes(32, "big")
-        return told["from"], told["witness"]["to"], permitted["amount"], permitted["token"], nonce
+        return told["from"], told["witness"]["to"], permitted["amount"], permitted["token"], nonce, int(told["deadline"]) + 1
     return None
 
 

@@ -48,6 +48,7 @@ def spoiled_payments(entries):
     yield "another payer", relinked(changed(entries, claim, payer=claims[0]["pay_to"])), "another payer"
     yield "another payTo", relinked(changed(entries, claim, pay_to=claims[0]["payer"])), "another payTo"
     yield "another payment's evidence", relinked(changed(entries, claim, payment=claims[1]["payment"])), "signed"
+    yield "another end", relinked(changed(entries, claim, expires=1)), "another end"
     yield "an id", relinked(changed(entries, claim, id=b64(bytes(32)))), "payment id"
     yield "an identifier twice", relinked(changed(entries, first("exact_released") - 1, identifier=named[0])), "identifier"
     yield "a claim twice", relinked([*entries, entries[claim]]), "exact_claim of a payment that is settled"

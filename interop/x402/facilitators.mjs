@@ -33,6 +33,7 @@ rpc = ["${chain.url}"]
 rpc_per_second = 1000
 signers = ["${keystore}"]
 settle_wait = ${settleWait}
+approvals = { gas_most = "0.01", gas_per_day = "10" }
 `,
   );
   const { found, end } = await start(["facilitator", "-c", config], listening);

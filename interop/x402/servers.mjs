@@ -51,13 +51,16 @@ decimals = 6
 symbol = "USDC"
 permit2 = true`;
 
-const rule = ({ id, path, payTo, flow }) => `[[rules]]
+/** Without a word of it, the gateway declares what its facilitator takes. */
+const only = { erc20: `, gas_sponsoring = ["erc20-approval"]` };
+
+const rule = ({ id, path, payTo, flow, sponsor }) => `[[rules]]
 id = "${id}"
 path = "/${path}"
 audience = "everyone"
 action = "charge"
 price = "${PRICE}"
-exact = { pay_to = "${payTo}", flow = "${flow ?? "authorization"}" }
+exact = { pay_to = "${payTo}", flow = "${flow ?? "authorization"}"${only[sponsor] ?? ""} }
 `;
 
 /** A port that is free now: the gateway has to know its public name before it listens. */

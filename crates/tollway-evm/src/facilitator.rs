@@ -84,9 +84,6 @@ impl EvmFacilitator {
         let Some(read) = read else {
             return Err(FacilitatorError::Malformed { detail: "a verified payment that cannot be read".to_owned() });
         };
-        if verified.needs_approval_first() {
-            return Err(FacilitatorError::Declined { detail: "approval transactions are not sent here".to_owned() });
-        }
         let order = Order::of(&verified, read.digest);
         let payer = order.payer;
         let answer = network.settler.settle(order).await;
@@ -199,7 +196,7 @@ impl Facilitator for EvmFacilitator {
         let Some(network) = self.networks.get(network) else { return Ok(0) };
         let most = gas::PERMIT2 + gas::APPROVAL + gas::WALLET + settle::OVERHEAD_GAS;
         let fee = network.settler.fee_now().await.map_err(unanswered)?;
-        Ok(fee.saturating_mul(u128::from(most)))
+        Ok(fee.saturating_mul(u128::from(most)).saturating_add(network.options.approval_gas))
     }
 
     async fn ready(&self) -> Result<(), FacilitatorError> {

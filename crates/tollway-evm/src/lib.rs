@@ -10,6 +10,7 @@ mod abi;
 pub mod asset;
 pub mod chain;
 pub mod client;
+pub mod evidence;
 pub mod facilitator;
 pub mod gas_sponsoring;
 pub mod payload;

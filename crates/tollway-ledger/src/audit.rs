@@ -31,8 +31,8 @@ pub trait EvidenceKeys {
     fn verify_sale(&self, thumbprint: &[u8; 32], base: &str, signature: &[u8; 64]) -> Proof;
     /// Checks that a payer signed a payment, and that it is the one claimed: its id, network, asset,
     /// amount and payTo. Unless implemented, nothing is known of it.
-    fn verify_payment(&self, _claimed: &ExactSale) -> Proof {
-        Proof::NoKey
+    fn verify_payment(&self, _claimed: &ExactSale) -> PaymentProof {
+        PaymentProof::NoKey
     }
     /// The payload of a seller's JWS, if its signature is right.
     fn verify_jws(&self, jws: &str) -> Option<Vec<u8>>;
@@ -52,6 +52,20 @@ pub enum Proof {
     NoKey,
     /// The key did not make this signature.
     Wrong,
+}
+
+/// What a check of an exact payment's evidence came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaymentProof {
+    /// The payer's key signed what the line says.
+    Proved,
+    /// The auditor cannot read payments on this network.
+    NoKey,
+    /// The terms are the line's, and the payer's own key did not sign them: only code at the payer's
+    /// address may have accepted them, and only its chain can say whether there is any.
+    ByCode,
+    /// The evidence is not of what the line says.
+    Wrong(String),
 }
 
 /// What an audit found.
@@ -89,8 +103,11 @@ pub struct AuditReport {
     pub assets: BTreeMap<String, AssetTotals>,
     /// Exact payments whose payer's signature was checked and is right.
     pub payments_proved: u64,
-    /// Exact payments whose payer's signature the auditor cannot check.
+    /// Exact payments on networks whose signatures the auditor cannot read.
     pub payments_unproved: u64,
+    /// Exact payments that the payer's key did not sign: a contract wallet may have, which only its
+    /// chain can say.
+    pub payments_by_code: u64,
     /// Everything wrong, in the order found, at most [`FAULTS_MAX`].
     pub faults: Vec<Fault>,
     /// How many faults there are.
@@ -178,7 +195,7 @@ impl AuditReport {
     #[must_use]
     pub fn is_proved(&self) -> bool {
         let seals = self.statements + self.checkpoints;
-        let unproved = self.sales_unproved + self.payments_unproved;
+        let unproved = self.sales_unproved + self.payments_unproved + self.payments_by_code;
         self.is_consistent() && unproved == 0 && self.seals_proved == seals
     }
 

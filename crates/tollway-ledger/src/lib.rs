@@ -44,7 +44,7 @@ pub mod statement;
 
 pub use account::{Account, AccountView, AgentTerms};
 pub use apply::{Command, Outcome, apply};
-pub use audit::{AssetTotals, AuditReport, EvidenceKeys, Fault, FaultKind, NoKeys, Proof, verify_export};
+pub use audit::{AssetTotals, AuditReport, EvidenceKeys, Fault, FaultKind, NoKeys, PaymentProof, Proof, verify_export};
 pub use books::{Books, BooksError, CheckpointSigner, Claim, CloseOutcome, Ledger, PostOutcome, Reserve};
 pub use document::{Document, DocumentKind};
 pub use exact::{

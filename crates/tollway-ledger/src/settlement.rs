@@ -121,6 +121,8 @@ pub struct Attempt {
     pub tip: u128,
     /// Most gas it may use.
     pub gas: u64,
+    /// Of the chain's own asset it gives away besides, in wei.
+    pub value: u128,
     /// Height of the chain when it was made.
     pub head: u64,
     /// What it carries. None, if it only uses up the account nonce.
@@ -203,7 +205,8 @@ pub trait Settlements: Send + Sync {
     /// Attempts of a signer that are not closed, by account nonce, rivals in the order they were made.
     async fn attempts(&self, network: &Network, signer: SignerAddress) -> Result<Vec<Attempt>, BooksError>;
 
-    /// What the transactions first made on a day (days since 1970) cost or may still cost, in gwei.
+    /// What the transactions first made on a day (days since 1970) cost or may still cost, in gwei, what
+    /// they give away included.
     async fn spent(&self, network: &Network, day: u64) -> Result<u64, BooksError>;
 }
 
@@ -262,7 +265,7 @@ impl Attempt {
     /// Most it can cost, in gwei, rounded up.
     #[must_use]
     pub fn most_gwei(&self) -> u64 {
-        let wei = self.max_fee.saturating_mul(u128::from(self.gas));
+        let wei = self.max_fee.saturating_mul(u128::from(self.gas)).saturating_add(self.value);
         u64::try_from(wei.div_ceil(1_000_000_000)).unwrap_or(u64::MAX)
     }
 

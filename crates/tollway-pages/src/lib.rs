@@ -5,6 +5,7 @@
 //! before any page sees it.
 
 pub mod assets;
+pub mod buying;
 pub mod console;
 pub mod csv;
 pub mod door;

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use parking_lot::RwLock;
 use tollway_core::clock::Clock;
 use tollway_core::facilitator::Facilitator;
 use tollway_core::rules::{RuleSet, TermsRef};
+use tollway_core::scheme::exact::GasSponsoring;
 use tollway_core::seller::{ExactParts, Seller, SellerParts, StarterCredit, file_seller_key, press};
 use tollway_evm::seller::EvmExact;
 use tollway_http::endpoint::{Endpoint, Exchangeable};
@@ -22,10 +24,13 @@ use tollway_signatures::PrivateKey;
 use tollway_store::{OpenOptions, SqliteBooks};
 use tower::Layer as _;
 
-use crate::config::{AgentsConfig, Config, ExactConfig, FacilitatorConfig};
+use crate::config::{AgentsConfig, Config, ExactConfig, FacilitatorConfig, PageConfig};
 use crate::counts::Counts;
 use crate::keys;
 use crate::request_log::RequestLog;
+
+/// How long a facilitator may take at the start to say what it takes.
+const SUPPORTED_WAIT: Duration = Duration::from_secs(5);
 
 /// A gateway, ready to serve.
 pub(crate) struct Gateway {
@@ -37,6 +42,8 @@ pub(crate) struct Gateway {
     pub(crate) counts: Counts,
     /// Where paid answers wait for their buyers.
     spool: Spool,
+    /// Which approvals the facilitators take along with payments.
+    sponsored: Vec<GasSponsoring>,
     current: RwLock<Current>,
 }
 
@@ -74,22 +81,25 @@ pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::R
     anyhow::ensure!(config.calls.is_empty(), "[[calls]] are sold by `tollway mcp sell`");
     let key = Arc::new(keys::read(&config.path(&config.seller.key))?);
     let books = Arc::new(open_books(config)?);
-    let exact = match &config.exact {
-        None => None,
-        Some(exact) => Some(paid_at_once(config, exact, &books, &clock).await?),
+    let (exact, sponsored) = match &config.exact {
+        None => (None, Vec::new()),
+        Some(exact) => {
+            let (parts, sponsored) = paid_at_once(config, exact, &books, &clock).await?;
+            (Some(parts), sponsored)
+        }
     };
     let spool = match &config.exact {
         None => Spool::in_memory(),
         Some(exact) => Spool::open(&spool_folder(config, exact))?,
     };
-    let rules = rules(config, books.as_ref(), &config.sites()?[0].origin(), clock.now()).await?;
+    let rules = rules(config, books.as_ref(), &config.sites()?[0].origin(), clock.now(), &sponsored).await?;
     let seller = seller(config, (key, Arc::clone(&books) as Arc<dyn Books>), exact, rules, clock).await?;
     seller.remember_cards().await.map_err(|refusal| anyhow::anyhow!("the cards of agents: {refusal}"))?;
     let gated = gated(config, &seller, &spool)?;
     let endpoint = Arc::new(Exchangeable::new(Arc::clone(&gated.endpoint)));
     let current = current(config, seller, gated)?;
     let counts = Counts::beside(&config.path(&config.books.path));
-    Ok(Gateway { endpoint, books, counts, spool, current: RwLock::new(current) })
+    Ok(Gateway { endpoint, books, counts, spool, sponsored, current: RwLock::new(current) })
 }
 
 /// Who sells the calls of an MCP server.
@@ -108,7 +118,7 @@ pub(crate) async fn shop(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Resu
     let origin = config.sites()?[0].origin();
     let exact = match &config.exact {
         None => None,
-        Some(exact) => Some(paid_at_once(config, exact, &books, &clock).await?),
+        Some(exact) => Some(paid_at_once(config, exact, &books, &clock).await?.0),
     };
     let files = config.calls.iter().map(|call| call.terms.as_deref());
     let prices = config.price_list(terms(config, files, (books.as_ref(), &origin, clock.now())).await?)?;
@@ -131,7 +141,7 @@ impl Gateway {
     pub(crate) async fn reload(&self, config: &Config) -> anyhow::Result<()> {
         let Current { seller, .. } = self.current();
         let now = seller.now();
-        let rules = rules(config, seller.books(), seller.origin(), now).await?;
+        let rules = rules(config, seller.books(), seller.origin(), now, &self.sponsored).await?;
         // What can fail is tried before anything of the new rules is filed.
         gated(config, &seller, &self.spool)?;
         let press = press(&rules, seller.books(), seller.origin(), &seller.shared_key(), now).await?;
@@ -158,7 +168,8 @@ fn gated(config: &Config, seller: &Seller, spool: &Spool) -> anyhow::Result<Gate
     // A folder reads no headers; telling it who paid would be a signature for nothing.
     let payment_context = config.origin.payment_context && config.origin.url.is_some();
     let options = GateOptions { payment_context, ..GateOptions::default() };
-    let gate = GateLayer::with_spool(seller.clone(), config.sites()?, options, spool.clone());
+    let look = config.page.as_ref().map(PageConfig::look).transpose()?.unwrap_or_default();
+    let gate = GateLayer::with_spool(seller.clone(), config.sites()?, options, spool.clone()).looking(look);
     let proxy = config.proxy()?;
     let endpoint: Arc<dyn Endpoint> = match (&config.origin.folder, &proxy) {
         (Some(folder), _) => {
@@ -235,7 +246,7 @@ async fn paid_at_once(
     exact: &ExactConfig,
     books: &Arc<SqliteBooks>,
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<ExactParts> {
+) -> anyhow::Result<(ExactParts, Vec<GasSponsoring>)> {
     let api_key = exact.facilitator_key.as_ref().map(|file| {
         let path = config.path(file);
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -255,12 +266,34 @@ async fn paid_at_once(
     for url in &exact.facilitator {
         facilitators.push(remote(url)?);
     }
-    Ok(ExactParts {
+    let facilitator = Failover::new(facilitators, Arc::clone(clock));
+    let sponsored = if exact.asks_for_sponsoring()? { sponsored_by(&facilitator).await } else { Vec::new() };
+    let parts = ExactParts {
         books: Arc::clone(books) as Arc<dyn ExactBooks>,
         scheme: Arc::new(EvmExact),
-        facilitator: Arc::new(Failover::new(facilitators, Arc::clone(clock))),
-        bills: Some(exact.bills()?),
-    })
+        facilitator: Arc::new(facilitator),
+        bills: Some(exact.bills(&sponsored)?),
+    };
+    Ok((parts, sponsored))
+}
+
+/// Which approvals a facilitator takes along with payments. One that does not answer takes none until
+/// the next start: a demand promises nothing that is not known.
+async fn sponsored_by(facilitator: &dyn Facilitator) -> Vec<GasSponsoring> {
+    match tokio::time::timeout(SUPPORTED_WAIT, facilitator.supported()).await {
+        Ok(Ok(supported)) => {
+            let takes = |by: &GasSponsoring| supported.extensions.iter().any(|name| name == by.extension_name());
+            GasSponsoring::ALL.into_iter().filter(takes).collect()
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "no gas sponsoring is offered: the facilitator does not say what it takes");
+            Vec::new()
+        }
+        Err(_) => {
+            tracing::warn!("no gas sponsoring is offered: the facilitator does not answer in time");
+            Vec::new()
+        }
+    }
 }
 
 /// Beside the books, unless the configuration says otherwise.
@@ -283,9 +316,15 @@ fn starter(agents: &AgentsConfig) -> Option<StarterCredit> {
 }
 
 /// The rules, with their terms filed in the books: every version stays retrievable by its hash.
-async fn rules(config: &Config, books: &dyn Books, origin: &str, now: u64) -> anyhow::Result<RuleSet> {
+async fn rules(
+    config: &Config,
+    books: &dyn Books,
+    origin: &str,
+    now: u64,
+    sponsored: &[GasSponsoring],
+) -> anyhow::Result<RuleSet> {
     let files = config.rules.iter().map(|rule| rule.terms.as_deref());
-    config.rule_set(terms(config, files, (books, origin, now)).await?)
+    config.rule_set(terms(config, files, (books, origin, now)).await?, sponsored)
 }
 
 /// Terms by their files, for those that have some.

@@ -11,13 +11,13 @@ use tollway_evm::asset::{Assets, KnownAsset, Method, chain_id};
 use tollway_evm::chain::rpc::{Rpc, RpcConfig};
 use tollway_evm::client::Signer;
 use tollway_evm::facilitator::{EvmFacilitator, EvmNetwork};
-use tollway_evm::settle::{FeePolicy, SettleConfig, SettlePorts, Settler};
+use tollway_evm::settle::{ApprovalGas, FeePolicy, SettleConfig, SettlePorts, Settler};
 use tollway_evm::verify::{Verifier, VerifierOptions};
 use tollway_ledger::Settlements;
 use tollway_protocol::{Network, Scale};
 use tollway_store::SqliteSettlements;
 
-use crate::config::{AssetConfig, FacilitatorConfig, NetworkConfig};
+use crate::config::{AssetConfig, Coins, FacilitatorConfig, NetworkConfig};
 use crate::keystore;
 
 /// How long a writer waits for another process on the same file.
@@ -56,11 +56,22 @@ async fn evm_network(
             max_fee: network.max_fee_gwei.map_or(FeePolicy::default().max_fee, |fee| fee.0),
             ..FeePolicy::default()
         },
+        approval_gas: approval_gas(network),
         ..SettleConfig::default()
     };
     let ports = SettlePorts { rpc, books, clock };
     let settler = Settler::start(network.network.clone(), ports, keys, settle).await?;
     Ok(EvmNetwork { verifier, settler, options })
+}
+
+/// What payers are given for their approvals: nothing unless configured.
+fn approval_gas(network: &NetworkConfig) -> ApprovalGas {
+    let approvals = network.approvals.unwrap_or_default();
+    let gwei = |coins: Coins| u64::try_from(coins.0 / 1_000_000_000).unwrap_or(u64::MAX);
+    ApprovalGas {
+        most: approvals.gas_most.map_or(0, |coins| coins.0),
+        daily_gwei: approvals.gas_per_day.map_or(0, gwei),
+    }
 }
 
 /// A client of a network.
@@ -95,6 +106,8 @@ fn verifier_options(network: &NetworkConfig) -> anyhow::Result<VerifierOptions> 
     Ok(VerifierOptions {
         assets: Some(allowed),
         factories: factories.collect::<anyhow::Result<_>>()?,
+        transaction_approvals: network.approvals.is_some(),
+        approval_gas: approval_gas(network).most,
         ..VerifierOptions::default()
     })
 }

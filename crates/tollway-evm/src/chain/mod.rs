@@ -1,6 +1,6 @@
 //! What this crate asks of a chain. Verification asks through [`ChainReader`] and nothing else.
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, Bytes, U256};
 use async_trait::async_trait;
 
 use crate::gas_sponsoring::AccountState;
@@ -18,6 +18,21 @@ pub trait ChainReader: Send + Sync {
     async fn account(&self, _address: Address) -> Result<Option<AccountState>, ChainError> {
         Ok(None)
     }
+    /// Whether an account's own transaction would be taken; `None` from a reader that cannot say.
+    async fn standing(&self, _address: Address) -> Result<Option<Standing>, ChainError> {
+        Ok(None)
+    }
+}
+
+/// What decides whether a chain takes an account's transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The account nonce that its next transaction needs.
+    pub nonce: u64,
+    /// Wei it owns.
+    pub coins: U256,
+    /// Wei that the next block takes for a unit of gas, at least.
+    pub base_fee: u128,
 }
 
 /// One call that changes nothing.

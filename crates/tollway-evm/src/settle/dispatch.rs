@@ -11,13 +11,20 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tollway_ledger::PaymentId;
 
+use super::approvals::Approvals;
+use super::flights::Phase;
 use super::{Context, transaction};
 
 /// Orders for one transaction.
 pub(super) type Load = Vec<PaymentId>;
 
-pub(super) async fn run(context: Arc<Context>, mut queue: mpsc::Receiver<PaymentId>, lanes: Vec<mpsc::Sender<Load>>) {
-    let mut dispatch = Dispatch { context, lanes, gathered: VecDeque::new(), gas: 0 };
+pub(super) async fn run(
+    context: Arc<Context>,
+    mut queue: mpsc::Receiver<PaymentId>,
+    lanes: Vec<mpsc::Sender<Load>>,
+    approvals: Approvals,
+) {
+    let mut dispatch = Dispatch { context, lanes, approvals, gathered: VecDeque::new(), gas: 0 };
     while let Some(id) = queue.recv().await {
         dispatch.take(id).await;
         if dispatch.gathered.is_empty() {
@@ -43,6 +50,7 @@ pub(super) async fn run(context: Arc<Context>, mut queue: mpsc::Receiver<Payment
 struct Dispatch {
     context: Arc<Context>,
     lanes: Vec<mpsc::Sender<Load>>,
+    approvals: Approvals,
     gathered: VecDeque<PaymentId>,
     gas: u64,
 }
@@ -53,6 +61,11 @@ impl Dispatch {
         let Some(order) = self.context.flights.order(&id) else {
             return;
         };
+        match self.context.flights.phase(&id) {
+            Phase::Approving => return self.approvals.start(order),
+            Phase::Giving(_) => return self.hand_over(vec![id]).await,
+            Phase::Ready => {}
+        }
         if !self.context.flights.may_share(&id) {
             self.hand_over(vec![id]).await;
             return;

@@ -31,6 +31,27 @@ struct Flight {
     progress: watch::Sender<Progress>,
     /// It failed in company: from now on it goes by itself.
     alone: bool,
+    phase: Phase,
+    /// Its payer was given coins for its approval.
+    given: bool,
+}
+
+/// What an order waits for that brings its payer's approval along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The approval is to be brought to the chain.
+    Approving,
+    /// The payer is to be given so much wei first, to pay for it.
+    Giving(u128),
+    /// Nothing: it can be sent.
+    Ready,
+}
+
+impl Flight {
+    fn new(order: &Arc<Order>, progress: watch::Sender<Progress>) -> Self {
+        let phase = if order.approval.is_some() { Phase::Approving } else { Phase::Ready };
+        Self { order: Arc::clone(order), progress, alone: false, phase, given: false }
+    }
 }
 
 /// The answer to an order that comes in.
@@ -60,14 +81,14 @@ impl Flights {
             return Boarding::Full;
         }
         let (progress, answer) = watch::channel(Progress::State(SettlementState::Claimed));
-        table.insert(order.id, Flight { order: Arc::clone(order), progress, alone: false });
+        table.insert(order.id, Flight::new(order, progress));
         Boarding::New(answer)
     }
 
     /// Takes an order up again that the books hold as under way, however many there are.
     pub(super) fn take_up(&self, order: &Arc<Order>) {
         let state = Progress::State(SettlementState::Claimed);
-        let fresh = || Flight { order: Arc::clone(order), progress: watch::channel(state).0, alone: false };
+        let fresh = || Flight::new(order, watch::channel(state).0);
         self.table.lock().entry(order.id).or_insert_with(fresh);
     }
 
@@ -105,6 +126,28 @@ impl Flights {
 
     pub(super) fn may_share(&self, id: &PaymentId) -> bool {
         self.table.lock().get(id).is_some_and(|flight| flight.order.shareable && !flight.alone)
+    }
+
+    /// What an order waits for; nothing, if it is not under way.
+    pub(super) fn phase(&self, id: &PaymentId) -> Phase {
+        self.table.lock().get(id).map_or(Phase::Ready, |flight| flight.phase)
+    }
+
+    pub(super) fn set_phase(&self, id: &PaymentId, phase: Phase) {
+        if let Some(flight) = self.table.lock().get_mut(id) {
+            flight.phase = phase;
+        }
+    }
+
+    /// Its payer has got coins; what they are for comes next.
+    pub(super) fn set_given(&self, id: &PaymentId) {
+        if let Some(flight) = self.table.lock().get_mut(id) {
+            (flight.phase, flight.given) = (Phase::Approving, true);
+        }
+    }
+
+    pub(super) fn was_given(&self, id: &PaymentId) -> bool {
+        self.table.lock().get(id).is_some_and(|flight| flight.given)
     }
 
     pub(super) fn len(&self) -> usize {

@@ -22,6 +22,7 @@ use crate::chain::ChainError;
 use crate::chain::rpc::Rpc;
 use crate::client::Signer;
 
+mod approvals;
 mod dispatch;
 mod fees;
 mod flights;
@@ -36,7 +37,7 @@ pub(crate) mod testing;
 mod transaction;
 
 pub use fees::{FeePolicy, Quote, TooDear};
-pub use order::{Authorization, Order, Step, digest};
+pub use order::{Authorization, Order, OwnTransaction, Step, digest};
 pub use transaction::OVERHEAD_GAS;
 
 use flights::{Boarding, Flights, Progress};
@@ -57,6 +58,12 @@ pub mod reasons {
     pub const EXPIRED: &str = "invalid_exact_evm_payload_authorization_valid_before";
     /// The same of a Permit2 payment.
     pub const PERMIT2_EXPIRED: &str = "permit2_deadline_expired";
+    /// The payer's approval was carried out, and Permit2 may not move the amount.
+    pub const APPROVAL_FAILED: &str = "erc20_approval_tx_failed";
+    /// The payer's approval cannot come into a block.
+    pub const APPROVAL_REFUSED: &str = "erc20_approval_broadcast_failed";
+    /// With the approval in place it would fail.
+    pub const SIMULATION_FAILED: &str = "permit2_simulation_failed";
     /// It was sent and is not decided.
     pub const PENDING: &str = "settlement_pending";
 }
@@ -92,6 +99,18 @@ pub struct SettleConfig {
     pub poll_most: Duration,
     /// What gas may cost.
     pub fees: FeePolicy,
+    /// What payers are given to pay for their approvals.
+    pub approval_gas: ApprovalGas,
+}
+
+/// What payers are given to pay for their own approval transactions; nothing by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ApprovalGas {
+    /// Most wei for one payment.
+    pub most: u128,
+    /// No payer is given anything on a day (UTC) on which this network has cost so many gwei, fees
+    /// included.
+    pub daily_gwei: u64,
 }
 
 impl Default for SettleConfig {
@@ -113,6 +132,7 @@ impl Default for SettleConfig {
             poll_least: Duration::from_millis(100),
             poll_most: Duration::from_secs(1),
             fees: FeePolicy::default(),
+            approval_gas: ApprovalGas::default(),
         }
     }
 }
@@ -265,7 +285,8 @@ impl Settler {
             lanes.push(jobs);
         }
         tasks.spawn(heads::run(Arc::clone(&context), tips, wake));
-        tasks.spawn(dispatch::run(Arc::clone(&context), queue, lanes));
+        let approvals = approvals::Approvals::new(Arc::clone(&context), orders.clone(), tip);
+        tasks.spawn(dispatch::run(Arc::clone(&context), queue, lanes, approvals));
         let left = recover::orphans(&context, &carried).await?;
         for order in left {
             let id = order.id;

@@ -6,6 +6,7 @@ use tollway_ledger::{Hash, PaymentId, SettlementClaim};
 use tollway_protocol::{Amount, Network};
 
 use crate::chain::Call;
+use crate::gas_sponsoring::SignedApproval;
 use crate::payload::ExactPayload;
 use crate::signature::EoaSignature;
 use crate::verify::{Transfer, Verified};
@@ -35,6 +36,22 @@ pub struct Order {
     pub steps: Vec<Step>,
     /// Whether it may share a transaction: its calls run no code of strangers.
     pub shareable: bool,
+    /// The payer's approval of Permit2, which has to be in a block before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<OwnTransaction>,
+}
+
+/// A transaction that the payer signed and the facilitator sends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnTransaction {
+    /// The signed bytes.
+    pub raw: Bytes,
+    /// Its hash.
+    pub hash: B256,
+    /// The payer's account nonce it needs.
+    pub account_nonce: u64,
+    /// Wei the payer has to hold for it.
+    pub cost: U256,
 }
 
 /// What the chain remembers of a payment, so that it counts once.
@@ -55,6 +72,13 @@ pub struct Step {
     pub data: Bytes,
     /// Most gas it may use, without what a transaction costs by itself.
     pub gas: u64,
+}
+
+impl OwnTransaction {
+    fn of(approval: &SignedApproval) -> Self {
+        let &SignedApproval { ref transaction, hash, account_nonce, cost, .. } = approval;
+        Self { raw: transaction.clone(), hash, account_nonce, cost }
+    }
 }
 
 impl Order {
@@ -78,6 +102,7 @@ impl Order {
             valid_before: verified.valid_before,
             steps: calls.map(|Call { to, data, gas }| Step { to, data, gas }).collect(),
             shareable: verified.is_plain(),
+            approval: verified.approval_first().map(OwnTransaction::of),
         }
     }
 

@@ -88,6 +88,7 @@ mod tests {
             valid_before: 0,
             steps: vec![],
             shareable: true,
+            approval: None,
         }
     }
 

@@ -22,5 +22,6 @@ pub(crate) fn order(number: u8) -> Arc<Order> {
         valid_before: u64::MAX,
         steps: vec![Step { to: Address::repeat_byte(1), data: Bytes::from(vec![number; 4]), gas: 100_000 }],
         shareable: true,
+        approval: None,
     })
 }

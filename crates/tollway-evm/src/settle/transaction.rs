@@ -13,6 +13,8 @@ use crate::client::{SignError, Signer};
 
 /// What any transaction costs.
 const BASE_GAS: u64 = 21_000;
+/// What giving coins may take.
+const GIFT_GAS: u64 = 50_000;
 /// What a byte of calldata costs at most, and at least in all (EIP-7623).
 const BYTE_GAS: u64 = 16;
 const BYTE_FLOOR_GAS: u64 = 40;
@@ -39,6 +41,8 @@ pub(super) struct Content {
     pub(super) to: Address,
     pub(super) data: Bytes,
     pub(super) gas: u64,
+    /// Wei that is given away.
+    pub(super) value: u128,
 }
 
 impl Content {
@@ -46,17 +50,22 @@ impl Content {
     pub(super) fn of(orders: &[Order]) -> Self {
         let steps: Vec<&Step> = orders.iter().flat_map(|order| &order.steps).collect();
         if let [step] = steps.as_slice() {
-            return Self { to: step.to, data: step.data.clone(), gas: with_data(step.gas, &step.data) };
+            return Self { to: step.to, data: step.data.clone(), gas: with_data(step.gas, &step.data), value: 0 };
         }
         let data = multicall_data(steps.iter().map(|step| (step.to, &step.data)));
         let shares = |order: &Order| share(order, orders.len() > 1);
         let gas = orders.iter().map(shares).fold(MULTICALL_GAS, u64::saturating_add);
-        Self { to: MULTICALL3, gas: with_data(gas, &data), data }
+        Self { to: MULTICALL3, gas: with_data(gas, &data), data, value: 0 }
     }
 
     /// Nothing, to oneself: only uses up the account nonce.
     pub(super) fn empty(signer: Address) -> Self {
-        Self { to: signer, data: Bytes::new(), gas: BASE_GAS }
+        Self { to: signer, data: Bytes::new(), gas: BASE_GAS, value: 0 }
+    }
+
+    /// Coins for an account, and nothing else. One that has code may look at what it gets.
+    pub(super) fn gift(account: Address, value: u128) -> Self {
+        Self { to: account, data: Bytes::new(), gas: GIFT_GAS, value }
     }
 
     /// The content of a transaction that was made before.
@@ -66,7 +75,8 @@ impl Content {
         };
         let (transaction, _) = TxEip1559::rlp_decode_with_signature(&mut rest).ok()?;
         let to = transaction.to.to().copied()?;
-        Some(Self { to, data: transaction.input, gas: transaction.gas_limit })
+        let value = u128::try_from(transaction.value).ok()?;
+        Some(Self { to, data: transaction.input, gas: transaction.gas_limit, value })
     }
 
     /// Its bytes with an account nonce and fees.
@@ -87,7 +97,7 @@ impl Content {
             max_fee_per_gas: fees.max_fee,
             max_priority_fee_per_gas: fees.tip.min(fees.max_fee),
             to: TxKind::Call(self.to),
-            value: U256::ZERO,
+            value: U256::from(self.value),
             access_list: Default::default(),
             input: self.data.clone(),
         };
@@ -136,7 +146,7 @@ mod tests {
     #[tokio::test]
     async fn what_was_signed_reads_back() {
         let key = LocalSigner::new(Zeroizing::new([7; 32])).unwrap();
-        let content = Content { to: MULTICALL3, data: vec![1, 2, 3].into(), gas: 99_000 };
+        let content = Content { to: MULTICALL3, data: vec![1, 2, 3].into(), gas: 99_000, value: 7 };
         let fees = Quote { max_fee: 1_000, tip: 2_000 };
         let signed = content.sign(&key, 84_532, 5, fees).await.unwrap();
         assert_eq!(alloy_primitives::keccak256(&signed.raw), signed.hash);

@@ -8,6 +8,7 @@ use super::verified::allowance;
 use super::{NotVerified, Refused, Verifier, revert};
 use crate::abi::{EXACT_PROXY, ExactProxy, Token};
 use crate::chain::{Call, CallOutcome, ChainError};
+use crate::gas_sponsoring::{Approval, SignedApproval};
 use crate::payload::ExactPayload;
 use crate::reason::ExactReason;
 
@@ -41,10 +42,33 @@ impl Verifier {
     /// What has to hold for a payment whose approval is a transaction: it cannot be tried out before
     /// that was sent.
     pub(super) async fn check_standing(&self, case: &Case<'_>) -> Result<(), NotVerified> {
-        match self.diagnose_permit2(case).await? {
-            Some(reason) => Err(case.refuse(reason).into()),
-            None => Ok(()),
+        if let Some(reason) = self.diagnose_permit2(case).await? {
+            return Err(case.refuse(reason).into());
         }
+        match &case.approval {
+            Some(Approval::Transaction(approval)) => self.check_approval(case, approval).await,
+            Some(Approval::Permit(_)) | None => Ok(()),
+        }
+    }
+
+    /// Whether a payer's transaction can come into a block: it is the account's next one, offers what
+    /// gas costs, and can be paid for. One that is not needed may be anything.
+    async fn check_approval(&self, case: &Case<'_>, approval: &SignedApproval) -> Result<(), NotVerified> {
+        let allowed = self.ask(vec![allowance(case.asset, case.payer())]).await?;
+        if allowed.first().and_then(number).unwrap_or_default() >= case.units() {
+            return Ok(());
+        }
+        let standing = self.chain.standing(case.payer()).await?;
+        let Some(standing) = standing else { return Ok(()) };
+        let fee = approval.cost.checked_div(U256::from(approval.gas)).unwrap_or_default();
+        let funds = standing.coins.saturating_add(U256::from(self.options.approval_gas));
+        let words = match () {
+            () if approval.account_nonce != standing.nonce => "the approval is not its account's next transaction",
+            () if fee < U256::from(standing.base_fee) => "the approval offers less for gas than the chain takes",
+            () if funds < approval.cost => "the payer cannot pay for the gas of its approval",
+            () => return Ok(()),
+        };
+        Err(unknown(case, ExactReason::ApprovalBroadcast, words.to_owned()).into())
     }
 
     async fn diagnose_token(&self, case: &Case<'_>) -> Result<Option<ExactReason>, ChainError> {

@@ -42,11 +42,14 @@ pub struct VerifierOptions {
     pub permit_approvals: bool,
     /// Whether payments may bring an approval transaction, which the facilitator sends.
     pub transaction_approvals: bool,
+    /// Wei that a payer is given to pay for such a transaction, at most.
+    pub approval_gas: u128,
 }
 
 impl Default for VerifierOptions {
     fn default() -> Self {
-        Self { assets: None, factories: Vec::new(), permit_approvals: true, transaction_approvals: false }
+        let (assets, factories) = (None, Vec::new());
+        Self { assets, factories, permit_approvals: true, transaction_approvals: false, approval_gas: 0 }
     }
 }
 

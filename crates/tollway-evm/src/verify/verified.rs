@@ -7,7 +7,7 @@ use tollway_protocol::{Amount, Network};
 
 use crate::abi::{self, EXACT_PROXY, ExactProxy, PERMIT2, Token};
 use crate::chain::Call;
-use crate::gas_sponsoring::Approval;
+use crate::gas_sponsoring::{Approval, SignedApproval};
 use crate::payload::{Eip3009Authorization, Permit2Authorization};
 use crate::signature::{ContractProof, Counterfactual, EoaProof, EoaSignature};
 
@@ -128,11 +128,13 @@ impl Verified {
         }
     }
 
-    /// Whether a transaction of the payer's has to be sent before it.
+    /// The transaction of the payer's that has to be sent before it.
     #[must_use]
-    pub fn needs_approval_first(&self) -> bool {
-        let Transfer::Permit2(transfer) = &self.transfer else { return false };
-        matches!(transfer.approval, Some(Approval::Transaction(_)))
+    pub fn approval_first(&self) -> Option<&SignedApproval> {
+        match self.transfer.approval() {
+            Some(Approval::Transaction(approval)) => Some(approval),
+            Some(Approval::Permit(_)) | None => None,
+        }
     }
 
     /// Whether nothing of the payer's runs when it settles: only such payments may share a

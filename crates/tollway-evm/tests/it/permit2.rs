@@ -210,8 +210,8 @@ async fn an_approval_transaction_is_taken_only_where_that_is_configured() {
     stage.chain.questions();
     let verified = stage.verify(&request).await.unwrap();
     assert!(matches!(verified.transfer, Transfer::Permit2(ref transfer) if transfer.approval.is_some()));
-    // It cannot be tried out before the approval was sent; balance and proxy can be looked at.
-    assert_eq!(stage.chain.questions().len(), 4);
+    // It cannot be tried out before the approval was sent; balance, proxy and allowance can be looked at.
+    assert_eq!(stage.chain.questions().len(), 5);
     stage.chain.set(|state| state.balance = U256::ZERO);
     assert_eq!(stage.reason(&request).await, "permit2_insufficient_balance");
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use tollway_core::offer::Offer;
 use tollway_core::scheme::deferred::cloudflare::requirements as published;
 use tollway_core::scheme::deferred::{BATCH_SETTLEMENT, EXTRA_OFFER, Limit, Promise, requirements};
-use tollway_core::scheme::exact::{self, ExactPayment};
+use tollway_core::scheme::exact::{self, ExactPayment, GasSponsoring};
 use tollway_core::seller::Receipt;
 use tollway_protocol::{
     DeferredPayload, Dress, Network, PaymentPayload, PaymentRequired, Reason, Refusal, ResourceInfo, SettleResponse,
@@ -30,7 +30,10 @@ pub fn demand_header(offer: &Offer, network: &Network, url: &str, error: Option<
     // A client has to see these to be able to pay: they stay in every form.
     let registration = published.is_some().then(|| cloudflare::extension(&document.seller));
     let wish = document.identifier.map(|wish| (exact::IDENTIFIER.to_owned(), exact::identifier_extension(wish)));
-    let needed: Map<_, _> = registration.into_iter().chain(wish).collect();
+    let mentions = |sponsoring: &GasSponsoring| document.exact.iter().any(|way| way.sponsoring.contains(sponsoring));
+    let sponsored = GasSponsoring::ALL.into_iter().filter(mentions);
+    let sponsored = sponsored.map(|by| (by.extension_name().to_owned(), by.extension()));
+    let needed: Map<_, _> = registration.into_iter().chain(wish).chain(sponsored).collect();
     let at_once = document.exact.iter().map(|way| exact::requirements(offer, way));
     let ways = deferred.into_iter().chain(published).chain(at_once).collect();
     let mut bare = PaymentRequired::new(resource(offer, url), ways);

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tollway_ledger::{
     AgentId, AgentTerms, CheckpointSigner, Command, CommitmentId, Delivery, Evidence, EvidenceKeys, EvidenceKind,
-    ExactSale, Fingerprint, Hash, Ledger, MemoryRecords, Outcome, PaymentFlow, PaymentId, PriceProof, Proof, Sale,
-    apply,
+    ExactSale, Fingerprint, Hash, Ledger, MemoryRecords, Outcome, PaymentFlow, PaymentId, PaymentProof, PriceProof,
+    Proof, Sale, apply,
 };
 use tollway_protocol::{Amount, Asset, Dress, Network, Scale};
 
@@ -128,8 +128,12 @@ impl EvidenceKeys for Keys {
         if *signature == sign(base) { Proof::Proved } else { Proof::Wrong }
     }
 
-    fn verify_payment(&self, claimed: &ExactSale) -> Proof {
-        if claimed.payment == payment_of(&claimed.id) { Proof::Proved } else { Proof::Wrong }
+    fn verify_payment(&self, claimed: &ExactSale) -> PaymentProof {
+        if claimed.payment == payment_of(&claimed.id) {
+            PaymentProof::Proved
+        } else {
+            PaymentProof::Wrong("another payment".into())
+        }
     }
 
     fn verify_jws(&self, jws: &str) -> Option<Vec<u8>> {

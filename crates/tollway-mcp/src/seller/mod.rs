@@ -5,12 +5,14 @@ mod arguments;
 mod deferred;
 mod demands;
 mod exact;
+mod open;
 mod prices;
 mod receipts;
 mod results;
 mod running;
 
 pub use arguments::{ArgumentTest, Test};
+pub use open::{KnownKeys, OpenError, Opening};
 pub use prices::{Entry, PriceList, PriceListError, PricedCall, When};
 pub use results::{Results, ResultsError, SaleId};
 pub use running::Running;

@@ -244,5 +244,6 @@ pub(super) fn way(usdc: &KnownAsset, pay_to: Address, amount: Amount) -> ExactWa
         network: usdc.network.clone(),
         pay_to: pay_to.to_checksum(None),
         scale: usdc.scale,
+        sponsoring: vec![],
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn attempts(
     signer: SignerAddress,
     nonce: Option<u64>,
 ) -> Raw<Vec<Attempt>> {
-    let sql = "SELECT nonce, hash, raw, max_fee, tip, gas, head, claims, at FROM attempts \
+    let sql = "SELECT nonce, hash, raw, max_fee, tip, gas, head, claims, at, value FROM attempts \
         WHERE network = ?1 AND signer = ?2 AND (?3 IS NULL OR nonce = ?3) ORDER BY nonce, number";
     let mut statement = connection.prepare_cached(sql).map_err(failure)?;
     let values = params![network.as_str(), &signer[..], nonce.map(integer).transpose()?];
@@ -128,6 +128,7 @@ fn read_attempt(row: &Row<'_>, network: &Network, signer: SignerAddress) -> Raw<
         head: number(row, 6)?,
         claims: ids.iter().map(|id| PaymentId::from_bytes(*id)).collect(),
         at: number(row, 8)?,
+        value: u128::from_be_bytes(bytes(row, 9)?),
     })
 }
 

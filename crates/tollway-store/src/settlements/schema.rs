@@ -13,7 +13,7 @@ use crate::schema::check_durable;
 const APPLICATION_ID: i32 = 0x544f_4c53;
 
 /// One step for each version of the file; the newest version is their number.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
 
 const VERSION_1: &str = "
 CREATE TABLE claims (
@@ -35,6 +35,11 @@ CREATE INDEX slots ON attempts (network, signer, nonce);
 CREATE TABLE spent (
     network TEXT NOT NULL, day INTEGER NOT NULL, gwei INTEGER NOT NULL, PRIMARY KEY (network, day)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// What a transaction gives away: 128 bits, big-endian.
+const VERSION_2: &str = "
+ALTER TABLE attempts ADD COLUMN value BLOB NOT NULL DEFAULT x'00000000000000000000000000000000';
 ";
 
 /// Opens the writing connection, making or migrating the file.

@@ -141,8 +141,8 @@ fn attempt(connection: &Connection, attempt: &Attempt, now: u64) -> Result<(), B
     for id in &attempt.claims {
         write_state(connection, id, &state, now)?;
     }
-    let sql = "INSERT INTO attempts (network, signer, nonce, hash, raw, max_fee, tip, gas, head, claims, day, most, at) \
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let sql = "INSERT INTO attempts (network, signer, nonce, hash, raw, max_fee, tip, gas, head, claims, day, most, at, \
+        value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     let claims: Vec<u8> = attempt.claims.iter().flat_map(|id| *id.as_bytes()).collect();
     let values = params![
         attempt.network.as_str(),
@@ -158,6 +158,7 @@ fn attempt(connection: &Connection, attempt: &Attempt, now: u64) -> Result<(), B
         integer(attempt.at / 86_400)?,
         integer(attempt.most_gwei().min(i64::MAX.unsigned_abs()))?,
         integer(attempt.at)?,
+        &attempt.value.to_be_bytes()[..],
     ];
     connection.prepare_cached(sql).map_err(failure)?.execute(values).map_err(failure)?;
     Ok(())

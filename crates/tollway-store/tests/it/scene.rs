@@ -5,8 +5,8 @@ use std::path::Path;
 use base64::Engine as _;
 use tollway_ledger::{
     AgentId, AgentTerms, AuditReport, Books, CheckpointSigner, CommitmentId, Delivery, Evidence, EvidenceKeys,
-    EvidenceKind, ExactOutcome, ExactSale, Fingerprint, Hash, Ledger, PaymentFlow, PaymentId, PostOutcome, Posting,
-    PriceProof, Proof, Reserve, Sale, Sequence, verify_export,
+    EvidenceKind, ExactOutcome, ExactSale, Fingerprint, Hash, Ledger, PaymentFlow, PaymentId, PaymentProof,
+    PostOutcome, Posting, PriceProof, Proof, Reserve, Sale, Sequence, verify_export,
 };
 use tollway_protocol::{Amount, Asset, Dress, Network, Scale};
 use tollway_store::{OpenOptions, SqliteBooks};
@@ -185,8 +185,12 @@ impl EvidenceKeys for Keys {
         if *signature == sign(base) { Proof::Proved } else { Proof::Wrong }
     }
 
-    fn verify_payment(&self, claimed: &ExactSale) -> Proof {
-        if claimed.payment.contains("payload") { Proof::Proved } else { Proof::Wrong }
+    fn verify_payment(&self, claimed: &ExactSale) -> PaymentProof {
+        if claimed.payment.contains("payload") {
+            PaymentProof::Proved
+        } else {
+            PaymentProof::Wrong("another payment".into())
+        }
     }
 
     fn verify_jws(&self, jws: &str) -> Option<Vec<u8>> {

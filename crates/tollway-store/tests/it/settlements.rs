@@ -56,6 +56,7 @@ fn attempt(nonce: u64, rival: u8, claims: &[u64]) -> Attempt {
         max_fee: 1_000_000_000 * u128::from(rival + 1),
         tip: 1,
         gas: 100_000,
+        value: 5_000_000_000,
         head: 10,
         claims: claims.iter().copied().map(id).collect(),
         at: NOON,
@@ -90,7 +91,7 @@ async fn story(books: &dyn Settlements) {
     let attempts = books.attempts(&network(), SIGNER).await.unwrap();
     assert_eq!(attempts, [attempt(0, 0, &[1, 2]), attempt(0, 1, &[1, 2])]);
     // Rivals cost once: the dearest.
-    assert_eq!(books.spent(&network(), NOON / 86_400).await.unwrap(), 200_000);
+    assert_eq!(books.spent(&network(), NOON / 86_400).await.unwrap(), 200_005);
     let winner = attempt(0, 1, &[]).transaction;
     assert_eq!(books.by_transaction(&winner).await.unwrap().len(), 2);
     assert_eq!(books.open(&network(), None, 10).await.unwrap().len(), 2);

@@ -121,7 +121,7 @@ fn rules(config: &Config) -> anyhow::Result<RuleSet> {
     if !config.calls.is_empty() {
         return Ok(config.price_list(vec![None; config.calls.len()])?.rules().clone());
     }
-    config.rule_set(vec![None; config.rules.len()])
+    config.rule_set(vec![None; config.rules.len()], &[])
 }
 
 /// The rules of a configuration that was read: they were checked then.

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tollway_core::buyer::AuditLine;
 use tollway_http::payer::FileJournal;
 use tollway_ledger::{
-    AgentId, AuditReport, Books, BuyerLine, CommitmentId, DocumentKind, EvidenceKeys, Proof, Reconciliation, SellerLine,
+    AgentId, AuditReport, Books, BuyerLine, CommitmentId, DocumentKind, EvidenceKeys, ExactSale, PaymentProof, Proof,
+    Reconciliation, SellerLine,
 };
 use tollway_protocol::{Amount, Asset, Price};
 use tollway_signatures::{PublicKey, Thumbprint, Verifier as _, jws};
@@ -81,6 +82,10 @@ impl EvidenceKeys for KnownKeys {
         }
     }
 
+    fn verify_payment(&self, claimed: &ExactSale) -> PaymentProof {
+        tollway_evm::evidence::check(claimed)
+    }
+
     fn verify_jws(&self, text: &str) -> Option<Vec<u8>> {
         let keyid = jws::kid(text, SEAL_MAX).ok()?;
         jws::verify(SEAL_TYPE, text, SEAL_MAX, self.get(&keyid)?).ok()
@@ -133,10 +138,7 @@ fn print_report(report: &AuditReport, keys: &KnownKeys) {
         "signatures: {} sales and {} seals right, {} sales without a key ({whence})",
         report.sales_proved, report.seals_proved, report.sales_unproved
     ));
-    if report.payments_unproved > 0 {
-        let unproved = report.payments_unproved;
-        say(format_args!("payments on chains: {unproved} whose payer's signature was not checked here"));
-    }
+    print_payments(report);
     for fault in &report.faults {
         say(format_args!("FAULT at {}: {:?}: {}", fault.sequence, fault.kind, fault.detail));
     }
@@ -145,6 +147,22 @@ fn print_report(report: &AuditReport, keys: &KnownKeys) {
         (true, true) => "consistent and proved: every line is signed by its payer, every bill by the seller".to_owned(),
         (true, false) => "consistent: chain, ids, sums and bills follow from the export alone".to_owned(),
     });
+}
+
+fn print_payments(report: &AuditReport) {
+    let (proved, by_code, unread) = (report.payments_proved, report.payments_by_code, report.payments_unproved);
+    if proved + by_code + unread > 0 {
+        say(format_args!("payments on chains: {proved} signed by the payer's own key"));
+    }
+    if by_code > 0 {
+        say(format_args!(
+            "payments on chains: {by_code} that no payer's key signed: if the payers are contract wallets, only their \
+             chain can say whether they accepted"
+        ));
+    }
+    if unread > 0 {
+        say(format_args!("payments on chains: {unread} on networks whose signatures are not read here"));
+    }
 }
 
 /// What an export says was charged, of one agent or of all.

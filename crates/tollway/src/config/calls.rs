@@ -120,7 +120,7 @@ impl CallConfig {
         charge.exact = match (&self.exact, &config.exact) {
             (None, _) => None,
             (Some(_), None) => bail!("it is paid by `exact`, and there is no [exact] section"),
-            (Some(own), Some(exact)) => Some(exact.terms(own, &charge.price)?),
+            (Some(own), Some(exact)) => Some(exact.terms(own, &charge.price, &[])?),
         };
         if charge.dresses.is_empty() && charge.exact.is_none() {
             bail!("with `deferred = false` it needs `exact`: else nobody could pay it");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
-use tollway_core::scheme::exact::{DemandBody, ExactTerms, ExactWay, IdentifierWish};
+use tollway_core::scheme::exact::{DemandBody, ExactTerms, ExactWay, GasSponsoring, IdentifierWish};
 use tollway_core::seller::BillWays;
 use tollway_evm::asset::{Assets, KnownAsset, Method};
 use tollway_ledger::PaymentFlow;
@@ -37,6 +37,8 @@ pub(crate) struct ExactConfig {
     /// What the JSON body of a 402 speaks.
     #[serde(default)]
     body: BodyConfig,
+    /// How approvals of Permit2 may come along with payments; as the facilitators say unless given.
+    gas_sponsoring: Option<Vec<GasSponsoring>>,
     /// Folder in which paid answers wait for their buyers; beside the books unless given.
     pub(crate) spool: Option<PathBuf>,
 }
@@ -56,6 +58,8 @@ pub(crate) struct RuleExact {
     price: Option<ConfigPrice>,
     /// Whether a payment may, or must, carry an identifier of its purchase.
     identifier: Option<IdentifierWish>,
+    /// How approvals of Permit2 may come along, where that is otherwise than elsewhere.
+    gas_sponsoring: Option<Vec<GasSponsoring>>,
 }
 
 /// An asset that is not in the table.
@@ -103,8 +107,20 @@ impl ExactConfig {
         }
     }
 
-    /// The ways of one rule, at its price.
-    pub(crate) fn terms(&self, rule: &RuleExact, price: &Price) -> anyhow::Result<ExactTerms> {
+    /// Whether the facilitators have to be asked which approvals they take along with payments.
+    pub(crate) fn asks_for_sponsoring(&self) -> anyhow::Result<bool> {
+        let assets = self.known_assets()?;
+        Ok(self.gas_sponsoring.is_none() && assets.iter().any(|asset| asset.method == Method::Permit2))
+    }
+
+    /// The ways of one rule, at its price; `sponsored` is what the facilitators take.
+    pub(crate) fn terms(
+        &self,
+        rule: &RuleExact,
+        price: &Price,
+        sponsored: &[GasSponsoring],
+    ) -> anyhow::Result<ExactTerms> {
+        let sponsored = rule.gas_sponsoring.as_ref().or(self.gas_sponsoring.as_ref()).map_or(sponsored, Vec::as_slice);
         let assets = self.known_assets()?;
         let price = rule.price.as_ref().map_or(price, |own| &own.0);
         let networks = rule.networks.as_ref().unwrap_or(&self.networks);
@@ -116,17 +132,18 @@ impl ExactConfig {
         let way = |known: &KnownAsset| {
             let amount = known.amount(&price.to_decimal());
             let amount = amount.with_context(|| format!("the price in {} on {}", known.symbol, known.network))?;
-            Ok(ExactWay { amount, flow: rule.flow, ..way(known, pay_to) })
+            Ok(ExactWay { amount, flow: rule.flow, ..way(known, pay_to, sponsored) })
         };
         let ways = taken.into_iter().map(way).collect::<anyhow::Result<_>>()?;
         Ok(ExactTerms { ways, identifier: rule.identifier })
     }
 
     /// How bills are paid: as `[exact]` says, whatever single rules say.
-    pub(crate) fn bills(&self) -> anyhow::Result<BillWays> {
+    pub(crate) fn bills(&self, sponsored: &[GasSponsoring]) -> anyhow::Result<BillWays> {
+        let sponsored = self.gas_sponsoring.as_deref().unwrap_or(sponsored);
         let assets = self.known_assets()?;
         let taken = self.ways(&assets, &self.networks, &self.pay_to)?;
-        let ways = taken.into_iter().take(WAYS_MAX).map(|known| way(known, &self.pay_to)).collect();
+        let ways = taken.into_iter().take(WAYS_MAX).map(|known| way(known, &self.pay_to, sponsored)).collect();
         Ok(BillWays::new(ways, self.body()))
     }
 
@@ -175,7 +192,7 @@ impl ExactConfig {
 }
 
 /// The way of an asset, without an amount.
-fn way(known: &KnownAsset, pay_to: &str) -> ExactWay {
+fn way(known: &KnownAsset, pay_to: &str, sponsored: &[GasSponsoring]) -> ExactWay {
     ExactWay {
         amount: Amount::ZERO,
         asset: known.asset(),
@@ -184,6 +201,7 @@ fn way(known: &KnownAsset, pay_to: &str) -> ExactWay {
         network: known.network.clone(),
         pay_to: pay_to.to_owned(),
         scale: known.scale,
+        sponsoring: if known.method == Method::Permit2 { sponsored.to_vec() } else { vec![] },
     }
 }
 

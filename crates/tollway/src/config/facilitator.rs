@@ -87,9 +87,22 @@ pub(crate) struct NetworkConfig {
     /// Factories whose undeployed wallets may pay.
     #[serde(default)]
     pub(crate) wallet_factories: Vec<String>,
+    /// Whether payers' signed approvals of Permit2 are sent (`erc20ApprovalGasSponsoring`), and who
+    /// pays for them; absent: they are not.
+    pub(crate) approvals: Option<ApprovalsConfig>,
     /// Assets beside the built-in ones.
     #[serde(default)]
     pub(crate) assets: Vec<AssetConfig>,
+}
+
+/// Approvals that payers bring along as transactions. Without `gas_most` a payer pays for its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApprovalsConfig {
+    /// Most of the chain's coin that one payer is given for its approval.
+    pub(crate) gas_most: Option<Coins>,
+    /// No payer is given anything on a day on which the network has cost so much.
+    pub(crate) gas_per_day: Option<Coins>,
 }
 
 /// An asset that is not in the table.
@@ -146,6 +159,9 @@ impl FacilitatorConfig {
             }
             if network.rpc.is_empty() || network.signers.is_empty() {
                 bail!("[[networks]] {name} needs at least one `rpc` endpoint and one of `signers`");
+            }
+            if network.approvals.is_some_and(|own| own.gas_most.is_some() != own.gas_per_day.is_some()) {
+                bail!("[[networks]] {name}: `approvals` has both `gas_most` and `gas_per_day`, or neither");
             }
         }
         config.door()?;

@@ -12,7 +12,7 @@ mod who;
 
 pub(crate) use calls::CallConfig;
 pub(crate) use exact::ExactConfig;
-pub(crate) use facilitator::{AssetConfig, FacilitatorConfig, NetworkConfig};
+pub(crate) use facilitator::{AssetConfig, Coins, FacilitatorConfig, NetworkConfig};
 pub(crate) use origin::OriginConfig;
 pub(crate) use price::{ConfigPrice, RulePrice};
 pub(crate) use request_log::RequestLogConfig;
@@ -27,6 +27,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use tollway_core::rules::{Action, Rule, RuleSet, TermsRef};
+use tollway_core::scheme::exact::GasSponsoring;
+use tollway_http::gate::PageLook;
 use tollway_http::origin::TrustedProxies;
 use tollway_http::site::Site;
 
@@ -58,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) agents: AgentsConfig,
     /// Where counts and health are shown, on an address of its own.
     pub(crate) metrics: Option<MetricsConfig>,
+    /// What people see of the seller on a 402.
+    pub(crate) page: Option<PageConfig>,
     /// Pages for the owner, on an address of their own.
     pub(crate) console: Option<ConsoleConfig>,
     /// A sample of requests, written down.
@@ -94,6 +98,24 @@ pub(crate) struct SellerConfig {
     /// Network id of the deferred way.
     #[serde(default = "default_network")]
     pub(crate) network: String,
+}
+
+/// The page that a person's browser gets on a 402.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageConfig {
+    /// The seller's name as people know it.
+    name: Option<String>,
+    /// Its colour, `#rrggbb`, dark enough for white text on it.
+    accent: Option<String>,
+}
+
+impl PageConfig {
+    /// What it looks like.
+    pub(crate) fn look(&self) -> anyhow::Result<PageLook> {
+        let accent = self.accent.as_deref().map(str::parse).transpose().context("`page.accent`")?;
+        PageLook::new(self.name.clone(), accent).context("`page.name`")
+    }
 }
 
 /// The books.
@@ -201,10 +223,15 @@ impl Config {
         self.public_urls.iter().map(|url| Ok(url.parse::<Site>()?)).collect()
     }
 
-    /// The rules, each with its terms, and the free list.
-    pub(crate) fn rule_set(&self, terms: Vec<Option<TermsRef>>) -> anyhow::Result<RuleSet> {
+    /// The rules, each with its terms, and the free list; `sponsored` is which approvals the facilitators
+    /// take along with payments.
+    pub(crate) fn rule_set(
+        &self,
+        terms: Vec<Option<TermsRef>>,
+        sponsored: &[GasSponsoring],
+    ) -> anyhow::Result<RuleSet> {
         let rule = |(rule, terms): (&RuleConfig, _)| {
-            let mut rule = self.with_exact(rule, rule.rule(terms, &self.prices)?)?;
+            let mut rule = self.with_exact(rule, rule.rule(terms, &self.prices)?, sponsored)?;
             rule.conditions.dry_run |= self.dry_run && !matches!(rule.action, Action::Allow);
             Ok(rule)
         };
@@ -215,7 +242,7 @@ impl Config {
     }
 
     /// The rule with the ways in which it is paid at once.
-    fn with_exact(&self, config: &RuleConfig, mut rule: Rule) -> anyhow::Result<Rule> {
+    fn with_exact(&self, config: &RuleConfig, mut rule: Rule, sponsored: &[GasSponsoring]) -> anyhow::Result<Rule> {
         let id = config.id.clone();
         match (&config.exact, &self.exact, &mut rule.action) {
             (None, ..) => {}
@@ -228,7 +255,8 @@ impl Config {
                     Action::Allow | Action::Block => None,
                 });
                 for charge in std::iter::once(charge).chain(classes) {
-                    charge.exact = Some(exact.terms(own, &charge.price).with_context(|| format!("rule `{id}`"))?);
+                    let terms = exact.terms(own, &charge.price, sponsored);
+                    charge.exact = Some(terms.with_context(|| format!("rule `{id}`"))?);
                     charge.body = exact.body();
                 }
             }
@@ -243,7 +271,8 @@ impl Config {
                 bail!("two rules have the id `{}`", rule.id);
             }
         }
-        self.rule_set(vec![None; self.rules.len()]).map(drop)
+        self.page.as_ref().map(PageConfig::look).transpose()?;
+        self.rule_set(vec![None; self.rules.len()], &[]).map(drop)
     }
 }
 
@@ -332,7 +361,7 @@ facilitator = ["http://127.0.0.1:4022"]
         let rule =
             exact_rule("price = \"$0.002\"\ndresses = []\nexact = { flow = \"upfront\", identifier = \"required\" }");
         let config = Config::parse(&format!("{BASE}{EXACT}{rule}")).unwrap();
-        let rules = config.rule_set(vec![None]).unwrap();
+        let rules = config.rule_set(vec![None], &[]).unwrap();
         let charge = rules.rules()[0].charge_terms().unwrap();
         let exact = charge.exact.as_ref().unwrap();
         let way = &exact.ways[0];
@@ -347,7 +376,7 @@ facilitator = ["http://127.0.0.1:4022"]
         let asset = "assets = [{ network = \"eip155:31337\", address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\", name = \"Coin\", version = \"1\", decimals = 18, symbol = \"COIN\", permit2 = true }]\n";
         let rule = exact_rule("price = \"$0.002\"\nexact = { networks = [\"eip155:31337\"], price = \"$0.0015\" }");
         let config = Config::parse(&format!("{BASE}{EXACT}{asset}{rule}")).unwrap();
-        let rules = config.rule_set(vec![None]).unwrap();
+        let rules = config.rule_set(vec![None], &[]).unwrap();
         let way = rules.rules()[0].charge_terms().unwrap().exact.as_ref().unwrap().ways[0].clone();
         assert_eq!(
             (way.amount.get(), way.extra["assetTransferMethod"].as_str()),

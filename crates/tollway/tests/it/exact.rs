@@ -167,7 +167,9 @@ fn threat_50_gateways_killed_while_a_payment_settles_take_it_once_and_serve_it()
     }
     assert_eq!(facilitator.nonces.lock().unwrap().len(), 4);
     assert_eq!((shop.bodies("exact_claim").len(), shop.bodies("exact_settled").len()), (4, 4));
-    assert_eq!(shop.ledger_json(&["verify"])["consistent"], true);
+    let verified = shop.ledger_json(&["verify"]);
+    assert_eq!((&verified["consistent"], &verified["proved"]), (&json!(true), &json!(false)), "{verified}");
+    assert_eq!(verified["payments_by_code"], 4, "no key made these signatures, and this facilitator asks no chain");
 }
 
 /// `tollway pay` from a wallet whose key is the number one.
@@ -213,7 +215,9 @@ fn a_bill_is_paid_from_a_wallet_and_both_sides_see_it() {
     assert_eq!(facilitator.settles.load(Ordering::SeqCst), 1, "what is paid asks for nothing");
     let kinds = ["exact_claim", "exact_settled", "bill_paid"];
     assert_eq!(kinds.map(|kind| shop.bodies(kind).len()), [1, 1, 1]);
-    assert_eq!(shop.ledger_json(&["verify"])["consistent"], true);
+    let verified = shop.ledger_json(&["verify"]);
+    let signed = ["payments_proved", "payments_by_code", "payments_unproved"].map(|count| verified[count].clone());
+    assert_eq!((&verified["proved"], signed), (&json!(true), [json!(1), json!(0), json!(0)]), "{verified}");
 }
 
 #[test]

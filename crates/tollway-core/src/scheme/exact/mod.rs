@@ -7,12 +7,14 @@ mod judge;
 mod payload;
 mod port;
 mod seller;
+mod sponsoring;
 mod way;
 
 pub use identifier::{IDENTIFIER, Identifier, IdentifierWish, identifier_extension, name_purchase};
 pub use judge::{Judged, is_code, judge};
 pub use payload::{ExactPayment, PaymentVersion};
 pub use port::{ExactFacts, ExactScheme};
+pub use sponsoring::GasSponsoring;
 pub use way::{DemandBody, ExactTerms, ExactWay, requirements};
 
 pub(crate) use seller::{Shelf, Struck, candidates, strike};

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use tollway_ledger::PaymentFlow;
 use tollway_protocol::{Amount, Asset, Network, PaymentRequirements, Scale};
 
-use super::{EXACT, EXTRA_FLOW, EXTRA_OFFER, IdentifierWish, OPEN_MAX};
+use super::{EXACT, EXTRA_FLOW, EXTRA_OFFER, GasSponsoring, IdentifierWish, OPEN_MAX};
 use crate::offer::Offer;
 use crate::scheme::deferred::EXTRA_PASS;
 
@@ -32,6 +32,9 @@ pub struct ExactWay {
     pub pay_to: String,
     /// Digits after the point in the asset's ordinary unit.
     pub scale: Scale,
+    /// How an approval that this way needs may come along with the payment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sponsoring: Vec<GasSponsoring>,
 }
 
 /// What a rule says of exact payments.

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use alloy_primitives::{Address, Bytes};
 use async_trait::async_trait;
+use futures_util::future;
 use serde_json::{Value, json};
 
-use super::{Call, CallOutcome, ChainError, ChainReader};
+use super::{Call, CallOutcome, ChainError, ChainReader, Standing};
 use crate::gas_sponsoring::AccountState;
 use crate::settle::FeePolicy;
 
@@ -185,6 +186,16 @@ impl ChainReader for Rpc {
         let quote = FeePolicy::default().quote(&history).ok();
         let state = quote.map(|quote| AccountState { nonce, max_fee: quote.max_fee, max_tip: quote.tip });
         Ok(Some(state.unwrap_or_else(|| AccountState::at(nonce))))
+    }
+
+    async fn standing(&self, address: Address) -> Result<Option<Standing>, ChainError> {
+        let (nonce, coins, fees) = future::try_join3(
+            self.transaction_count(address),
+            self.balance(address),
+            self.fee_history(FEE_BLOCKS, FEE_PERCENTILE),
+        )
+        .await?;
+        Ok(Some(Standing { nonce, coins, base_fee: fees.next_base_fee }))
     }
 }
 

@@ -9,6 +9,7 @@ use alloy_primitives::B256;
 use tokio::time::Instant;
 use tollway_ledger::{Attempt, BooksError, PaymentId, SettlementOutcome, SettlementState};
 
+use super::super::approvals;
 use super::super::flights::Progress;
 use super::super::inquiry::{self, Found};
 use super::super::order::Order;
@@ -99,6 +100,9 @@ impl Lane {
     }
 
     async fn decide(&mut self, nonce: u64, attempt: &Attempt, receipt: &Receipt) -> Result<(), Trouble> {
+        if attempt.value > 0 {
+            return self.decide_gift(nonce, attempt, receipt).await;
+        }
         let mut orders = Vec::with_capacity(attempt.claims.len());
         for id in &attempt.claims {
             orders.extend(self.order(id).await?);
@@ -118,14 +122,48 @@ impl Lane {
             self.requeue(&order);
             self.context.flights.set_alone(&order.id);
         }
+        self.is_decided(nonce, receipt, 0);
+        Ok(())
+    }
+
+    /// A payer has got coins, or could not: its payment goes on from there, if it still waits for that.
+    async fn decide_gift(&mut self, nonce: u64, attempt: &Attempt, receipt: &Receipt) -> Result<(), Trouble> {
+        let (mut outcomes, mut again) = (Vec::new(), Vec::new());
+        for id in &attempt.claims {
+            let Some(record) = self.context.books.lookup(id).await? else { continue };
+            let made = |hash| self.slots.get(&nonce).is_some_and(|slot| slot.made(hash));
+            if !approvals::is_carried(&record.state, made) {
+                continue;
+            }
+            if receipt.succeeded {
+                outcomes.push((*id, SettlementOutcome::Requeued));
+                again.extend(self.order(id).await?);
+            } else {
+                let (reason, transaction) = (reasons::APPROVAL_REFUSED.to_owned(), Some(receipt.transaction.0));
+                outcomes.push((*id, SettlementOutcome::Failed { reason, transaction }));
+            }
+        }
+        self.conclude(outcomes, false).await?;
+        for order in again {
+            self.context.flights.take_up(&order);
+            self.context.flights.set_given(&order.id);
+            self.requeue(&order);
+        }
+        self.is_decided(nonce, receipt, attempt.value);
+        Ok(())
+    }
+
+    /// The slot waits for its block to become final; the transaction gave so much wei away.
+    fn is_decided(&mut self, nonce: u64, receipt: &Receipt, value: u128) {
         if let Some(slot) = self.slots.get_mut(&nonce) {
             let transaction = receipt.transaction;
-            let (block, block_hash, gwei) = (receipt.block, receipt.block_hash, receipt.cost_gwei());
+            let given = u64::try_from(value.div_ceil(1_000_000_000)).unwrap_or(u64::MAX);
+            let (block, block_hash) = (receipt.block, receipt.block_hash);
+            let gwei = receipt.cost_gwei().saturating_add(given);
             slot.decided = Some(Decision { transaction, block, block_hash, gwei });
             slot.missing = None;
         }
         self.lighten();
-        Ok(())
     }
 
     async fn judge(

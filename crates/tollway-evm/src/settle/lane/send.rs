@@ -8,7 +8,7 @@ use tollway_ledger::{Attempt, BooksError, PaymentId, SettlementOutcome, Settleme
 
 use super::super::dispatch::Load;
 use super::super::fees::{Quote, TooDear};
-use super::super::flights::Progress;
+use super::super::flights::{Phase, Progress};
 use super::super::order::{Authorization, Order};
 use super::super::transaction::Content;
 use super::super::{LEAST_LEFT, reasons};
@@ -40,6 +40,12 @@ impl<E: Into<Trouble>> From<E> for Hindrance {
 impl Lane {
     /// Sends orders in one transaction, or keeps them until that is possible.
     pub(super) async fn send(&mut self, load: Load) {
+        if let [id] = load.as_slice()
+            && let Phase::Giving(wei) = self.context.flights.phase(id)
+            && let Some(order) = self.context.flights.order(id)
+        {
+            return self.endow(order, wei).await;
+        }
         let orders: Vec<_> = load.iter().filter_map(|id| self.context.flights.order(id)).collect();
         let latest = self.context.now().saturating_add(LEAST_LEFT);
         let (orders, late): (Vec<_>, Vec<_>) = orders.into_iter().partition(|order| order.valid_before > latest);
@@ -48,11 +54,27 @@ impl Lane {
             self.lighten();
             return;
         }
-        match self.make(&orders).await {
+        let owned: Vec<Order> = orders.iter().map(|order| (**order).clone()).collect();
+        let claims = orders.iter().map(|order| order.id).collect();
+        match self.make(Content::of(&owned), claims).await {
             Ok(nonce) => self.give(nonce).await,
             Err(Hindrance::Wait) => self.backlog.push_back(orders.iter().map(|order| order.id).collect()),
             Err(Hindrance::Known) => self.drop_known(&orders).await,
             Err(Hindrance::Dear(detail)) => self.decline(&orders, &detail).await,
+        }
+    }
+
+    /// Gives a payer the coins for its own approval: written down under its payment, and once.
+    async fn endow(&mut self, order: Arc<Order>, wei: u128) {
+        match self.make(Content::gift(order.payer, wei), vec![order.id]).await {
+            Ok(nonce) => {
+                // What comes next is asked of the chain, as soon as this is decided.
+                self.context.flights.set_phase(&order.id, Phase::Approving);
+                self.give(nonce).await;
+            }
+            Err(Hindrance::Wait) => self.backlog.push_back(vec![order.id]),
+            Err(Hindrance::Known) => self.drop_known(&[order]).await,
+            Err(Hindrance::Dear(detail)) => self.decline(&[order], &detail).await,
         }
     }
 
@@ -113,6 +135,7 @@ impl Lane {
             max_fee: fees.max_fee,
             tip: fees.tip,
             gas: content.gas,
+            value: content.value,
             head: self.market.map_or(self.tip.number, |market| market.head),
             claims,
             at: self.context.now(),
@@ -144,14 +167,11 @@ impl Lane {
         }))
     }
 
-    async fn make(&mut self, orders: &[Arc<Order>]) -> Result<u64, Hindrance> {
+    async fn make(&mut self, content: Content, claims: Vec<PaymentId>) -> Result<u64, Hindrance> {
         let market = self.market().await?.map_err(|dear| Hindrance::Dear(dear.to_string()))?;
         let quote = market.quote;
-        let owned: Vec<Order> = orders.iter().map(|order| (**order).clone()).collect();
-        let content = Content::of(&owned);
         self.within_budget(&content, quote).await?;
         let nonce = self.vacated.pop_first().unwrap_or(self.next);
-        let claims = orders.iter().map(|order| order.id).collect();
         if let Err(error) = self.attempt(nonce, &content, quote, claims).await {
             if nonce < self.next {
                 self.vacated.insert(nonce);
@@ -167,7 +187,8 @@ impl Lane {
             return Ok(());
         };
         let spent = self.context.books.spent(&self.context.network, self.context.now() / 86_400).await?;
-        let most = quote.max_fee.saturating_mul(u128::from(content.gas)).div_ceil(1_000_000_000);
+        let most =
+            quote.max_fee.saturating_mul(u128::from(content.gas)).saturating_add(content.value).div_ceil(1_000_000_000);
         if u128::from(spent).saturating_add(most) > u128::from(budget) {
             return Err(Hindrance::Dear(format!("the day's budget of {budget} gwei is used up")));
         }

@@ -23,7 +23,7 @@ const CHILD: &str = "TOLLWAY_CRASH_SETTLER";
 /// Before and after each of claim, attempt, outcome and close.
 const STEPS: usize = 8;
 
-fn final_at_once() -> SettleConfig {
+pub(super) fn final_at_once() -> SettleConfig {
     SettleConfig { finality: 1, ..config() }
 }
 
@@ -53,9 +53,14 @@ fn threat_50_killed_between_every_two_steps_it_pays_once() {
 /// Starts a child, waits until it halts at a step, and kills it.
 fn kill_at(stage: &Stage, step: usize) -> String {
     let place = format!("{} {} {step}", stage.chain.url(), stage.path().display());
+    killed("settle::crash::threat_50_killed_between_every_two_steps_it_pays_once", (CHILD, &place))
+}
+
+/// Runs a test of this binary as a child until it says a word, and kills it.
+pub(super) fn killed(test: &str, (variable, place): (&str, &str)) -> String {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "settle::crash::threat_50_killed_between_every_two_steps_it_pays_once", "--nocapture"])
-        .env(CHILD, place)
+        .args(["--exact", test, "--nocapture"])
+        .env(variable, place)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -71,27 +76,23 @@ async fn settle_and_halt(place: &str) {
     let mut place = place.split(' ');
     let (url, path) = (place.next().unwrap(), place.next().unwrap());
     let step: usize = place.next().unwrap().parse().unwrap();
-    let books = Arc::new(Halting {
-        books: open_books(path.into()),
-        left: AtomicUsize::new(step),
-        closing: AtomicUsize::new(0),
-    });
+    let books = Arc::new(Halting::at(path, step));
     let ports = SettlePorts { rpc: rpc(url), books: Arc::clone(&books) as _, clock: Arc::new(SystemClock) };
     let settler = Settler::start(network(), ports, signers(1), final_at_once()).await.unwrap();
     transaction(&settler.settle(payment(u64::try_from(step).unwrap())).await.unwrap());
     let signer = settler.signers()[0].into_array();
-    until_closed(&*books, signer, || books.closing.load(Ordering::SeqCst)).await;
+    until_closed(&*books, signer, || books.closing()).await;
     say("done");
 }
 
-fn say(word: &str) {
+pub(super) fn say(word: &str) {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(format!("\nchild {word}\n").as_bytes()).unwrap();
     stdout.flush().unwrap();
 }
 
 /// Books that halt before or after a write, for ever.
-struct Halting {
+pub(super) struct Halting {
     books: Arc<tollway_store::SqliteSettlements>,
     left: AtomicUsize,
     /// Closings that are under way.
@@ -99,13 +100,23 @@ struct Halting {
 }
 
 /// Waits until nothing of a signer is open.
-async fn until_closed(books: &dyn Settlements, signer: SignerAddress, closing: impl Fn() -> usize) {
+pub(super) async fn until_closed(books: &dyn Settlements, signer: SignerAddress, closing: impl Fn() -> usize) {
     while !books.attempts(&network(), signer).await.unwrap().is_empty() || closing() > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 impl Halting {
+    /// Books at `path` that halt at the write of this number.
+    pub(super) fn at(path: &str, step: usize) -> Self {
+        Self { books: open_books(path.into()), left: AtomicUsize::new(step), closing: AtomicUsize::new(0) }
+    }
+
+    /// How many closings are under way.
+    pub(super) fn closing(&self) -> usize {
+        self.closing.load(Ordering::SeqCst)
+    }
+
     async fn step(&self) {
         if self.left.fetch_sub(1, Ordering::SeqCst) == 0 {
             say("halted");

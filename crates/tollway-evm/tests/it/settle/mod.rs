@@ -1,5 +1,6 @@
 //! Settlement against a real chain, by real sockets, with books in a real file.
 
+mod approvals;
 mod batches;
 mod chain_faults;
 mod claims;

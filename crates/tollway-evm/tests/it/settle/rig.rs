@@ -208,6 +208,7 @@ impl Payment {
             valid_before: self.valid_before,
             steps: vec![step],
             shareable: self.shareable,
+            approval: None,
         }
     }
 }

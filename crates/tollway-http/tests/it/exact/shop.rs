@@ -48,6 +48,7 @@ pub(crate) fn way(flow: PaymentFlow) -> ExactWay {
         network: cash_network(),
         pay_to: "shop".into(),
         scale: Scale::MICRO,
+        sponsoring: vec![],
     }
 }
 

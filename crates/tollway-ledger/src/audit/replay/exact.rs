@@ -7,7 +7,7 @@ use tollway_protocol::{Amount, Asset, Network};
 
 use super::{Checked, Replay, expect};
 use crate::account::add;
-use crate::audit::{AssetTotals, AuditReport, FaultKind, Proof};
+use crate::audit::{AssetTotals, AuditReport, FaultKind, PaymentProof};
 use crate::body::exact::{
     BillPaidBody, ExactClaimBody, ExactSettledBody, ExactStepBody, RefundOwedBody, asset_key, rail_account,
     received_account, refund_account,
@@ -112,12 +112,10 @@ impl Replay<'_> {
         let totals = self.totals(&track.network, &track.asset);
         (totals.claimed, totals.scale) = (totals.claimed + 1, sale.scale.get());
         match self.keys.verify_payment(&sale) {
-            Proof::Proved => self.report.payments_proved += 1,
-            Proof::NoKey => self.report.payments_unproved += 1,
-            Proof::Wrong => {
-                let detail = "the payment is not one that its payer signed for this";
-                self.report.fault(place, FaultKind::Signature, detail);
-            }
+            PaymentProof::Proved => self.report.payments_proved += 1,
+            PaymentProof::NoKey => self.report.payments_unproved += 1,
+            PaymentProof::ByCode => self.report.payments_by_code += 1,
+            PaymentProof::Wrong(detail) => self.report.fault(place, FaultKind::Signature, detail),
         }
         if identifier.is_some_and(|identifier| !self.payments.identifiers.insert(identifier)) {
             let detail = "another payment carries the identifier";
