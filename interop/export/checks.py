@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 from .evidence import components, promised, signature_params, signed_target, split_target
+from .passes import check_passes
 from .payments import check_paid_statements, check_payments
 from .reading import ZERO, b64, canonical, demand, sealed, sha256, unb64, units
 
@@ -205,4 +206,5 @@ CHECKS = (
     ("statements", check_statements),
     ("exact payments", check_payments),
     ("paid statements", check_paid_statements),
+    ("passes", check_passes),
 )

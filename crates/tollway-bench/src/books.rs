@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, ensure};
 use rusqlite::Connection;
 use tollway_ledger::{
-    AgentId, AgentTerms, Books as _, CommitmentId, Delivery, Evidence, Fingerprint, Hash, PostOutcome, PriceProof,
-    Reserve, Sale, Sequence,
+    AgentId, AgentTerms, Books as _, CommitmentId, Delivery, Evidence, EvidenceKind, Fingerprint, Hash, PostOutcome,
+    PriceProof, Reserve, Sale, Sequence,
 };
 use tollway_protocol::{Amount, Asset, Dress};
 use tollway_store::SqliteBooks;
@@ -98,7 +98,7 @@ fn sale(number: u64) -> anyhow::Result<Sale> {
         offer: Some("AAAAAAAAAAAAAAAAAAAAAA".to_owned()),
         terms: None,
         price_proof: PriceProof::BuyerSigned,
-        evidence: Evidence { base, signature: [9; 64] },
+        evidence: Evidence { kind: EvidenceKind::Rfc9421, base, signature: [9; 64] },
     })
 }
 

@@ -1,10 +1,10 @@
-//! Holds what a line of the books says against the signature base behind it (RFC 9421 section 2.5):
-//! whose request it was, for which resource, for how much. A line says only what its base says.
+//! Holds what a line of the books says against the signature base behind it (RFC 9421 section 2.5), or against
+//! the signed commitment: whose request it was, for which resource, for how much. A line says only what its base says.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 use sfv::{BareItem, Dictionary, InnerList, List, ListEntry, Parser};
-use tollway_core::scheme::deferred::Limit;
+use tollway_core::scheme::deferred::{Commitment, Limit};
 use tollway_ledger::PriceProof;
 use tollway_protocol::{Amount, Dress, header};
 use tollway_signatures::{AgentPolicy, AgentUrl};
@@ -42,10 +42,32 @@ pub struct Claimed {
 /// # Errors
 /// The first thing that differs, in words.
 pub fn check(base: &str, claimed: &Claimed) -> Result<(), String> {
+    if claimed.dress == Dress::Mcp {
+        return check_commitment(base, claimed);
+    }
     let base = Base::read(base)?;
     base.check_request(claimed)?;
     base.check_signer(claimed)?;
     base.check_payment(claimed)
+}
+
+/// The same for a promise that is a document of its own: everything a line says stands in it, but the method, which
+/// the resource's name tells.
+fn check_commitment(base: &str, claimed: &Claimed) -> Result<(), String> {
+    let signed =
+        Commitment::of_evidence(base).map_err(|refusal| format!("its commitment cannot be read: {refusal}"))?;
+    differs("agent", Some(&signed.agent), &claimed.agent)?;
+    differs("URL", Some(&signed.resource), &claimed.url)?;
+    differs("amount", Some(&signed.amount.to_string()), &claimed.amount.to_string())?;
+    differs("offer", Some(&signed.offer), claimed.offer.as_deref().unwrap_or_default())?;
+    differs("end", Some(&signed.exp.to_string()), &claimed.expires.to_string())?;
+    if let Some(nonce) = &claimed.nonce {
+        differs("nonce", Some(&signed.nonce), nonce)?;
+    }
+    if claimed.price_proof != PriceProof::BuyerSigned {
+        return Err("the price is proved in another way than the line says".to_owned());
+    }
+    Ok(())
 }
 
 /// A signature base, taken apart: one line for each component, the parameters last.

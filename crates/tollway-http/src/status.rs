@@ -52,6 +52,8 @@ fn general(reason: Reason) -> StatusCode {
         | R::OverBudget
         | R::OverMaxPrice
         | R::BudgetExhausted
+        | R::PassUnknown
+        | R::PassEnded
         | R::Declined => StatusCode::PAYMENT_REQUIRED,
 
         // The one case in which x402 asks for something else than another payment.

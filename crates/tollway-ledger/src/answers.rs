@@ -1,9 +1,10 @@
-//! What outcomes of [`apply`](crate::apply::apply) mean to those who asked about exact payments:
-//! shared by every implementation of [`ExactBooks`](crate::exact::ExactBooks).
+//! What outcomes of [`apply`](crate::apply::apply) mean to those who asked about exact payments and passes:
+//! shared by every implementation of [`ExactBooks`](crate::exact::ExactBooks) and [`PassBooks`](crate::pass::PassBooks).
 
 use crate::apply::Outcome;
 use crate::books::BooksError;
 use crate::exact::{BillOutcome, ExactClaim};
+use crate::pass::{PassRecord, PassTaken};
 use crate::reserving::unexpected;
 use crate::sale::Posting;
 
@@ -44,6 +45,32 @@ pub fn bill_answered(outcome: Outcome) -> Result<BillOutcome, BooksError> {
         Outcome::Written(posting) => Ok(BillOutcome::Paid(posting)),
         Outcome::Stood(posting) => Ok(BillOutcome::Known(posting)),
         Outcome::Refused(refusal) => Ok(BillOutcome::Refused(refusal)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// The pass as it is now.
+///
+/// # Errors
+///
+/// [`BooksError::Refused`] if it was not opened, or there is none.
+pub fn pass_answered(outcome: Outcome) -> Result<PassRecord, BooksError> {
+    match outcome {
+        Outcome::Pass(record) => Ok(*record),
+        Outcome::Refused(refusal) => Err(refusal.into()),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// The request that was taken.
+///
+/// # Errors
+///
+/// [`BooksError::Refused`] if none was.
+pub fn pass_taken(outcome: Outcome) -> Result<PassTaken, BooksError> {
+    match outcome {
+        Outcome::PassTaken(taken) => Ok(*taken),
+        Outcome::Refused(refusal) => Err(refusal.into()),
         other => Err(unexpected(&other)),
     }
 }

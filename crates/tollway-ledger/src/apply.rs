@@ -15,9 +15,10 @@ use crate::closing::{SignedClose, write_close};
 use crate::document::DocumentKind;
 use crate::exact::{BillPayment, ExactOutcome, ExactRecord, ExactSale};
 use crate::exposure::{full, mismatch, other_asset, replayed, unknown_agent};
-use crate::id::{AgentId, CommitmentId, Hash, PaymentId, Sequence};
+use crate::id::{AgentId, CommitmentId, Hash, PassId, PaymentId, Sequence};
 use crate::journal::{Entry, EntryKind};
 use crate::nonce::{nonce_bucket, nonce_key};
+use crate::pass::{Pass, PassRecord, PassTaken, PassUse};
 use crate::read::recorded;
 use crate::records::{CommitmentRow, Index, Records, RecordsError};
 use crate::sale::{Delivery, DeliveryNote, Posting, Recorded, Sale, SaleState};
@@ -25,6 +26,7 @@ use crate::sale::{Delivery, DeliveryNote, Posting, Recorded, Sale, SaleState};
 mod bill;
 mod claim;
 mod exact;
+mod pass;
 mod terms;
 
 use claim::{expire_claims, post_claim, void_claim, write_note};
@@ -62,6 +64,14 @@ pub enum Command<'a> {
     ExactOutcome(&'a PaymentId, &'a ExactOutcome),
     /// Record that a statement was paid.
     PayBill(&'a BillPayment),
+    /// Open a pass.
+    OpenPass(&'a Pass),
+    /// Take a request from a pass.
+    UsePass(&'a PassId, &'a PassUse),
+    /// Give the request back whose entry stands at this place.
+    ReturnPass(&'a PassId, Sequence),
+    /// End a pass.
+    RevokePass(&'a PassId),
 }
 
 /// What a command came to, from the earliest answer to the last.
@@ -91,6 +101,10 @@ pub enum Outcome {
     Written(Posting),
     /// This entry had said the same before; nothing changed.
     Stood(Posting),
+    /// The pass as it is now.
+    Pass(Box<PassRecord>),
+    /// A request was taken from a pass.
+    PassTaken(Box<PassTaken>),
 }
 
 /// Carries out a command at the Unix second `now`.
@@ -113,6 +127,10 @@ pub fn apply(records: &mut dyn Records, command: Command<'_>, now: u64) -> Resul
         Command::ExactClaim(sale) => exact::claim(records, sale, now),
         Command::ExactOutcome(id, outcome) => exact::go_on(records, id, outcome, now),
         Command::PayBill(payment) => bill::pay(records, payment, now),
+        Command::OpenPass(pass) => pass::open(records, pass, now),
+        Command::UsePass(id, used) => pass::take(records, id, used, now),
+        Command::ReturnPass(id, taken) => pass::give_back(records, id, taken, now),
+        Command::RevokePass(id) => pass::revoke(records, id, now),
     }
 }
 

@@ -8,10 +8,11 @@ use tollway_protocol::{Amount, Asset, Dress};
 use crate::document::DocumentKind;
 use crate::id::{AgentId, CommitmentId, Fingerprint, Hash, Sequence};
 use crate::journal::EntryKind;
-use crate::sale::{Delivery, PriceProof, Recorded, Sale, SaleState};
+use crate::sale::{Delivery, EvidenceKind, PriceProof, Recorded, Sale, SaleState};
 use crate::statement::{Checkpoint, Line, LineKind, SaleDetail, Statement};
 
 pub(crate) mod exact;
+pub(crate) mod pass;
 
 /// The form of the journal this version writes.
 pub(crate) const FORMAT: &str = "tollway-journal-1";
@@ -79,6 +80,8 @@ pub(crate) struct SaleBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) digest: Option<Hash>,
     pub(crate) dress: Dress,
+    #[serde(skip_serializing_if = "EvidenceKind::is_usual", default)]
+    pub(crate) evidence: EvidenceKind,
     pub(crate) expires: u64,
     pub(crate) fingerprint: Fingerprint,
     pub(crate) id: CommitmentId,
@@ -203,6 +206,7 @@ impl<'a> SaleBody<'a> {
             debit: payer_account(&sale.agent),
             digest: delivery.and_then(|delivery| delivery.digest),
             dress: sale.dress,
+            evidence: sale.evidence.kind,
             expires: sale.expires,
             fingerprint: sale.fingerprint,
             id: sale.id,
@@ -278,6 +282,7 @@ impl<'a> SaleBody<'a> {
         SaleDetail {
             base: self.base.into_owned(),
             dress: self.dress,
+            evidence: self.evidence,
             expires: self.expires,
             method: self.method.into_owned(),
             offer: self.offer.map(Cow::into_owned),

@@ -8,6 +8,7 @@ use crate::document::{Document, DocumentKind};
 use crate::exposure::Reservation;
 use crate::id::{AgentId, CommitmentId, Hash, Sequence};
 use crate::journal::Entry;
+use crate::pass::PassBooks;
 use crate::period::Period;
 use crate::sale::{Delivery, DeliveryNote, Posting, Recorded, Sale};
 use crate::statement::{Checkpoint, Line, Statement, StatementFilter};
@@ -121,7 +122,7 @@ pub trait CheckpointSigner: Send + Sync {
 /// after [`BooksError::Unavailable`] look the commitment up, because the disk may have failed in the
 /// commit itself.
 #[async_trait]
-pub trait Books: Send + Sync {
+pub trait Books: PassBooks {
     /// Whose books, and what they count.
     fn ledger(&self) -> &Ledger;
 

@@ -33,6 +33,10 @@ pub struct Fingerprint([u8; 32]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PaymentId([u8; 32]);
 
+/// A pass: named by the commitment or the payment that opened it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PassId([u8; 32]);
+
 /// A SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash([u8; 32]);
@@ -251,7 +255,19 @@ macro_rules! thirty_two_bytes {
     )*};
 }
 
-thirty_two_bytes!(CommitmentId, Fingerprint, Hash, PaymentId);
+thirty_two_bytes!(CommitmentId, Fingerprint, Hash, PassId, PaymentId);
+
+impl From<CommitmentId> for PassId {
+    fn from(id: CommitmentId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<PaymentId> for PassId {
+    fn from(id: PaymentId) -> Self {
+        Self(id.0)
+    }
+}
 
 /// An address in the one spelling that a network's addresses are compared in.
 pub(crate) fn folded<'a>(network: &Network, address: &'a str) -> Cow<'a, str> {

@@ -75,6 +75,14 @@ pub enum EntryKind {
     RefundOwed,
     /// A statement was paid: a posted transfer.
     BillPaid,
+    /// A payment opened a pass.
+    PassOpened,
+    /// A request was taken from a pass.
+    PassUsed,
+    /// A request was given back to its pass.
+    PassReturned,
+    /// A pass was ended by its seller.
+    PassRevoked,
 }
 
 /// The text names no kind of entry.
@@ -114,6 +122,10 @@ impl EntryKind {
         Self::ExactReleased,
         Self::RefundOwed,
         Self::BillPaid,
+        Self::PassOpened,
+        Self::PassUsed,
+        Self::PassReturned,
+        Self::PassRevoked,
     ];
 
     /// The stable name, as in `body`.
@@ -140,6 +152,10 @@ impl EntryKind {
             Self::ExactReleased => "exact_released",
             Self::RefundOwed => "refund_owed",
             Self::BillPaid => "bill_paid",
+            Self::PassOpened => "pass_opened",
+            Self::PassUsed => "pass_used",
+            Self::PassReturned => "pass_returned",
+            Self::PassRevoked => "pass_revoked",
         }
     }
 }

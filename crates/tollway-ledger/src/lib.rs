@@ -30,7 +30,9 @@ pub mod exposure;
 pub mod id;
 pub mod journal;
 pub mod memory;
+pub mod moves;
 pub mod nonce;
+pub mod pass;
 pub mod period;
 pub mod read;
 pub mod reconcile;
@@ -49,13 +51,15 @@ pub use exact::{
     BillOutcome, BillPayment, ExactBooks, ExactClaim, ExactOutcome, ExactRecord, ExactSale, ExactState, PaymentFlow,
 };
 pub use exposure::{Exposure, ExposureTable, Reservation};
-pub use id::{AgentId, CommitmentId, Fingerprint, Hash, ParseIdError, PaymentId, Sequence};
+pub use id::{AgentId, CommitmentId, Fingerprint, Hash, ParseIdError, PassId, PaymentId, Sequence};
 pub use journal::{Entry, EntryKind};
 pub use memory::{MemoryBooks, MemoryRecords};
+pub use moves::{Direction, Move, MoveBooks, Moves, Way};
+pub use pass::{Pass, PassBooks, PassNonce, PassRecord, PassTaken, PassUse};
 pub use period::{ParsePeriodError, Period};
 pub use reconcile::{BuyerLine, Difference, Reconciliation, SellerLine, reconcile};
-pub use records::{BillRow, CommitmentRow, Index, PaymentRecords, PaymentRow, Records, RecordsError};
-pub use sale::{Delivery, DeliveryNote, Evidence, Posting, PriceProof, Recorded, Sale, SaleState};
+pub use records::{BillRow, CommitmentRow, Index, PassRecords, PaymentRecords, PaymentRow, Records, RecordsError};
+pub use sale::{Delivery, DeliveryNote, Evidence, EvidenceKind, Posting, PriceProof, Recorded, Sale, SaleState};
 pub use settlement::{
     Attempt, ClaimAnswer, MemorySettlements, SettlementClaim, SettlementOutcome, SettlementRecord, SettlementState,
     Settlements, SignerAddress, TransactionHash,

@@ -22,6 +22,7 @@ use crate::sale::{Delivery, DeliveryNote, Recorded, Sale};
 use crate::statement::{Line, Statement, StatementFilter};
 
 mod exact;
+mod passes;
 mod payments;
 mod records;
 

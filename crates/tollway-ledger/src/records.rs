@@ -11,8 +11,10 @@ use crate::period::Period;
 use crate::sale::SaleState;
 use crate::statement::{Statement, StatementFilter};
 
+mod passes;
 mod payments;
 
+pub use passes::PassRecords;
 pub use payments::{BillRow, PaymentRecords, PaymentRow};
 
 /// What storage answers when it cannot answer; the transaction is then given up whole.
@@ -59,7 +61,7 @@ pub enum Index<'a> {
 /// What one transaction over the books can read and write.
 ///
 /// Rows come back exactly as they were put. Writes are kept all together, or none of them.
-pub trait Records: PaymentRecords {
+pub trait Records: PassRecords + PaymentRecords {
     /// Whose books these are.
     fn ledger(&self) -> &Ledger;
 

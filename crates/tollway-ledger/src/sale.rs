@@ -54,10 +54,29 @@ pub enum PriceProof {
     CeilingOnly,
 }
 
+/// What the signed bytes behind a sale are. A line that does not say it is of the first kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvidenceKind {
+    /// The signature base of an HTTP message (RFC 9421 section 2.5).
+    #[default]
+    Rfc9421,
+    /// The signing input of a compact JWS (RFC 7515 section 5.1): a document of its own.
+    Jws,
+}
+
+impl EvidenceKind {
+    pub(crate) fn is_usual(&self) -> bool {
+        *self == Self::Rfc9421
+    }
+}
+
 /// The signature behind a sale. The key is named by the sale's thumbprint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// The RFC 9421 signature base, as signed.
+    /// What was signed.
+    pub kind: EvidenceKind,
+    /// The bytes, as signed: a signature base, or the signing input of a JWS.
     pub base: String,
     /// The Ed25519 signature over it.
     pub signature: [u8; 64],

@@ -9,7 +9,7 @@ use crate::canonical::to_canonical;
 use crate::exact::BillPayment;
 use crate::id::{AgentId, CommitmentId, Hash, Sequence};
 use crate::period::Period;
-use crate::sale::PriceProof;
+use crate::sale::{EvidenceKind, PriceProof};
 
 /// What one payer owes for the lines from `from` to `to`.
 ///
@@ -115,10 +115,13 @@ pub enum LineKind {
 /// What was sold, and the signed bytes that prove it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SaleDetail {
-    /// The signature base, as signed.
+    /// The signed bytes: a signature base, or the signing input of a JWS.
     pub base: String,
     /// On which wire the buyer spoke.
     pub dress: Dress,
+    /// What the signed bytes are; left out where they are a signature base.
+    #[serde(skip_serializing_if = "EvidenceKind::is_usual")]
+    pub evidence: EvidenceKind,
     /// Unix second after which the signature is void.
     pub expires: u64,
     /// Request method.

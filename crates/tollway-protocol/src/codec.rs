@@ -67,6 +67,14 @@ pub(crate) fn json_value(bytes: &[u8], cap: usize) -> Result<Value, Refusal> {
     strict(bytes).map_err(|detail| Refusal::new(Reason::InvalidPayload, detail))
 }
 
+/// The strict JSON of a payment that stands in another message, not yet of any type.
+pub(crate) fn payment_value(json: &[u8]) -> Result<Value, Refusal> {
+    if json.len() > limits::PAYMENT_META {
+        return Err(too_large(Reason::PaymentTooLarge, json.len(), limits::PAYMENT_META));
+    }
+    strict(json).map_err(|detail| Refusal::new(Reason::MalformedPayment, detail))
+}
+
 /// Gives strict JSON its type; `reason` says what a mismatch is called where the text came from.
 pub(crate) fn typed<T: DeserializeOwned>(value: Value, reason: Reason) -> Result<T, Refusal> {
     serde_json::from_value(value).map_err(|error| Refusal::new(reason, clip(&error)))

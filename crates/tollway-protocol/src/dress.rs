@@ -1,4 +1,4 @@
-//! The three wires on which one deferred sale can be spoken.
+//! The wires on which one deferred sale can be spoken.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,16 +20,19 @@ pub enum Dress {
     /// x402 v2 as published for `cloudflare:402`: whole cents, no offer id.
     #[serde(rename = "cloudflare")]
     Cloudflare,
+    /// x402 v2 over the Model Context Protocol: the promise is a signed document of its own.
+    #[serde(rename = "mcp")]
+    Mcp,
 }
 
 /// The text names none of the dresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not one of x402, deferred, crawl, cloudflare")]
+#[error("not one of x402, deferred, crawl, cloudflare, mcp")]
 pub struct ParseDressError;
 
 impl Dress {
     /// Every dress.
-    pub const ALL: &'static [Self] = &[Self::X402, Self::Handshake, Self::Crawl, Self::Cloudflare];
+    pub const ALL: &'static [Self] = &[Self::X402, Self::Handshake, Self::Crawl, Self::Cloudflare, Self::Mcp];
 
     /// The stable name, as configuration and journals spell it.
     #[must_use]
@@ -39,6 +42,7 @@ impl Dress {
             Self::Handshake => "deferred",
             Self::Crawl => "crawl",
             Self::Cloudflare => "cloudflare",
+            Self::Mcp => "mcp",
         }
     }
 }

@@ -27,6 +27,11 @@ pub const CRAWLER_CHARGED: &str = "crawler-charged";
 /// Pay per crawl: why nothing was served.
 pub const CRAWLER_ERROR: &str = "crawler-error";
 
+/// Tollway: on an answer, the pass that a wallet's payment has opened; on a request, the pass it is within.
+pub const TOLLWAY_PASS: &str = "tollway-pass";
+/// Tollway: requests that are left of a pass.
+pub const TOLLWAY_PASS_LEFT: &str = "tollway-pass-left";
+
 /// RFC 9421: signatures by label.
 pub const SIGNATURE: &str = "signature";
 /// RFC 9421: what each signature covers, by label.
@@ -44,5 +49,12 @@ pub const CONTENT_DIGEST: &str = "content-digest";
 pub const PAYMENTS: &[&str] = &[PAYMENT_SIGNATURE, X_PAYMENT, PAYMENT, CRAWLER_EXACT_PRICE, CRAWLER_MAX_PRICE];
 
 /// Every header only a seller may set; one that came from an upstream is dropped.
-pub const SELLER_ONLY: &[&str] =
-    &[PAYMENT_REQUIRED, PAYMENT_RESPONSE, X_PAYMENT_RESPONSE, CRAWLER_PRICE, CRAWLER_CHARGED, CRAWLER_ERROR];
+pub const SELLER_ONLY: &[&str] = &[
+    PAYMENT_REQUIRED,
+    PAYMENT_RESPONSE,
+    X_PAYMENT_RESPONSE,
+    CRAWLER_PRICE,
+    CRAWLER_CHARGED,
+    CRAWLER_ERROR,
+    TOLLWAY_PASS_LEFT,
+];

@@ -27,6 +27,7 @@
 
 pub mod amount;
 pub mod asset;
+pub mod canonical;
 pub mod codec;
 pub mod crawl;
 mod dictionary;

@@ -3,6 +3,12 @@
 /// A payment header as received (`exact` payloads with a long signature take about 2 KiB).
 pub const PAYMENT_HEADER: usize = 8 * 1024;
 
+/// A payment as JSON in an MCP message, where no header's bound holds: extensions are echoed whole.
+pub const PAYMENT_META: usize = 32 * 1024;
+
+/// The arguments of a paid call, in their canonical text.
+pub const ARGUMENTS: usize = 1024 * 1024;
+
 /// A demand header as sent: proxies commonly give a whole header section 4 to 8 KiB.
 pub const DEMAND_HEADER: usize = 4 * 1024;
 

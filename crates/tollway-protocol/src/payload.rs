@@ -55,6 +55,16 @@ impl PaymentPayload {
         version::check(&value)?;
         codec::typed(value, Reason::MalformedPayment)
     }
+
+    /// Reads JSON that stands in another message, at most [`limits::PAYMENT_META`] bytes.
+    ///
+    /// # Errors
+    /// [`Reason::PaymentTooLarge`], [`Reason::UnsupportedVersion`] or [`Reason::MalformedPayment`].
+    pub fn decode_json(json: &[u8]) -> Result<Self, Refusal> {
+        let value = codec::payment_value(json)?;
+        version::check(&value)?;
+        codec::typed(value, Reason::MalformedPayment)
+    }
 }
 
 /// The payload of `batch-settlement` backed by credit: the sum promised. Who promises is said by

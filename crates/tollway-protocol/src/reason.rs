@@ -155,6 +155,8 @@ reasons! {
     SettlementPending, "settlement_pending", Dependency, Later, "the payment was sent and is not yet seen on its network; ask again with the same payment";
     IdentifierMissing, "identifier_missing", Payer, Fixed, "this resource is sold under an identifier of the purchase only";
     IdentifierConflict, "identifier_conflict", Payer, Fixed, "the identifier belongs to another payment";
+    PassUnknown, "pass_unknown", Payer, Fixed, "no such pass is known, or it is not this payer's";
+    PassEnded, "pass_ended", Payer, Fixed, "the pass is over: its time, its requests, or by the seller's word";
     RefundOwed, "refund_owed", Dependency, Never, "the payment settled and nothing was served for it; the seller owes it back";
     AlreadyDelivered, "already_delivered", Payer, Never, "the request was sold and delivered; its receipt is all there is again";
 

@@ -58,6 +58,16 @@ impl PaymentRequired {
         version::check(&value)?;
         codec::typed(value, Reason::MalformedPayment)
     }
+
+    /// Reads JSON of at most [`limits::DEMAND_BODY`] bytes, as an MCP result carries it.
+    ///
+    /// # Errors
+    /// [`Reason::BodyTooLarge`], [`Reason::UnsupportedVersion`] or [`Reason::InvalidPayload`].
+    pub fn decode_json(json: &[u8]) -> Result<Self, Refusal> {
+        let value = codec::json_value(json, limits::DEMAND_BODY)?;
+        version::check(&value)?;
+        codec::typed(value, Reason::InvalidPayload)
+    }
 }
 
 /// The entries of an `accepts` that are of type `T`, at least one.

@@ -270,6 +270,16 @@ impl PaymentPayload {
         codec::typed(value, Reason::MalformedPayment)
     }
 
+    /// Reads JSON that stands in another message, at most [`limits::PAYMENT_META`] bytes.
+    ///
+    /// # Errors
+    /// [`Reason::PaymentTooLarge`], [`Reason::UnsupportedVersion`] or [`Reason::MalformedPayment`].
+    pub fn decode_json(json: &[u8]) -> Result<Self, Refusal> {
+        let value = codec::payment_value(json)?;
+        check(&value)?;
+        codec::typed(value, Reason::MalformedPayment)
+    }
+
     /// The same payment in the words of version 2, as an answer to our own entry. A v1 payment names
     /// scheme and network only; everything else of `accepted` is what we say it is.
     ///
@@ -361,7 +371,19 @@ pub fn encode_receipt(response: &SettleResponse) -> String {
 /// [`Reason::ReceiptInvalid`]: it was the seller's to write.
 pub fn decode_receipt(text: &str) -> Result<SettleResponse, Refusal> {
     let invalid = |refusal: Refusal| Refusal::new(Reason::ReceiptInvalid, refusal.detail);
-    let mut value = codec::header_value(text, limits::RECEIPT_HEADER).map_err(invalid)?;
+    read_receipt(codec::header_value(text, limits::RECEIPT_HEADER).map_err(invalid)?)
+}
+
+/// Reads a v1 receipt as JSON of at most [`limits::RECEIPT_HEADER`] bytes.
+///
+/// # Errors
+/// [`Reason::ReceiptInvalid`]: it was the seller's to write.
+pub fn decode_receipt_json(json: &[u8]) -> Result<SettleResponse, Refusal> {
+    let invalid = |refusal: Refusal| Refusal::new(Reason::ReceiptInvalid, refusal.detail);
+    read_receipt(codec::json_value(json, limits::RECEIPT_HEADER).map_err(invalid)?)
+}
+
+fn read_receipt(mut value: Value) -> Result<SettleResponse, Refusal> {
     if let Some(name) = value.get("network").and_then(Value::as_str)
         && let Some(network) = network_named(name)
     {

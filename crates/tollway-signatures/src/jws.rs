@@ -51,6 +51,35 @@ pub fn kid(jws: &str, cap: usize) -> Result<Thumbprint, Refusal> {
     Ok(Parts::split(jws, cap)?.head()?.kid)
 }
 
+/// What `jws`, at most `cap` characters long, signs (header and payload with the dot between), and the signature.
+/// Nothing is verified.
+///
+/// # Errors
+/// `malformed_signature`.
+pub fn signed(jws: &str, cap: usize) -> Result<(&str, [u8; 64]), Refusal> {
+    let parts = Parts::split(jws, cap)?;
+    let signature = decode(parts.signature)?.try_into().map_err(|_| malformed("the signature has not 64 bytes"))?;
+    Ok((parts.signed, signature))
+}
+
+/// The payload of what was signed, as [`signed`] returns it, if it is a document of type `typ`. Nothing is verified.
+///
+/// # Errors
+/// `malformed_signature` if it is too long or not of the one form, `alg_unsupported`.
+pub fn payload_of(typ: &str, signed: &str, cap: usize) -> Result<Vec<u8>, Refusal> {
+    if signed.len() > cap {
+        return Err(malformed("too long"));
+    }
+    let (header, payload) = signed.split_once('.').ok_or_else(|| malformed("not a compact JWS"))?;
+    if payload.contains('.') || header.len() > MAX_HEADER {
+        return Err(malformed("not a compact JWS"));
+    }
+    if (Parts { header, payload, signature: "", signed }).head()?.typ != typ {
+        return Err(Refusal::new(Reason::MalformedSignature, format!("not a document of type {typ}")));
+    }
+    decode(payload)
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Head {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tollway_ledger::{
-    AgentId, AgentTerms, Books, CommitmentId, Delivery, Evidence, Fingerprint, PostOutcome, PriceProof, Reserve, Sale,
+    AgentId, AgentTerms, Books, CommitmentId, Delivery, Evidence, EvidenceKind, Fingerprint, PostOutcome, PriceProof,
+    Reserve, Sale,
 };
 use tollway_protocol::{Amount, Asset, Dress, Scale};
 use tollway_store::{OpenOptions, SqliteBooks};
@@ -82,6 +83,6 @@ fn sale(agent: &AgentId, number: u64) -> Sale {
         offer: Some("w5yAn3vVkVYzTqjXcG1p4g".into()),
         terms: None,
         price_proof: PriceProof::BuyerSigned,
-        evidence: Evidence { base, signature: [9; 64] },
+        evidence: Evidence { kind: EvidenceKind::Rfc9421, base, signature: [9; 64] },
     }
 }

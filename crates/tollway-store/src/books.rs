@@ -23,6 +23,8 @@ use crate::schema;
 use crate::writer::{Counters, Job, Task, Writer};
 
 mod exact;
+mod moves;
+mod passes;
 
 /// The books of one seller in one SQLite file.
 ///

@@ -16,6 +16,7 @@ use tollway_protocol::Amount;
 use crate::failure::{damaged, failure};
 use crate::rows::{account, bill_of, commitment, document, entry, integer, most, natural, place, state_number, sum};
 
+mod passes;
 mod payments;
 
 /// Most nonces dropped in one transaction, so that no batch waits long.

@@ -13,7 +13,7 @@ use crate::failure::{damaged, failure};
 const APPLICATION_ID: i32 = 0x544f_4c4c;
 
 /// One step for each version of the file; the newest version is their number.
-const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2];
+const MIGRATIONS: &[&str] = &[VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "
 CREATE TABLE ledger (
@@ -66,6 +66,16 @@ CREATE TABLE bills (
     amount BLOB NOT NULL, rail TEXT NOT NULL, reference TEXT NOT NULL, sequence INTEGER NOT NULL,
     UNIQUE (rail, reference)
 ) STRICT;
+";
+
+/// Passes.
+const VERSION_3: &str = "
+CREATE TABLE passes (
+    id BLOB PRIMARY KEY,
+    payer TEXT NOT NULL, rule TEXT NOT NULL, requests INTEGER NOT NULL, ends INTEGER NOT NULL,
+    used INTEGER NOT NULL, revoked INTEGER NOT NULL, opened_at INTEGER NOT NULL, first INTEGER NOT NULL UNIQUE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX open_passes ON passes (payer, rule, ends) WHERE revoked = 0 AND used < requests;
 ";
 
 /// Opens the writing connection, making or migrating the file if `ledger` is given.

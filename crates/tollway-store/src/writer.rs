@@ -9,7 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 use tollway_ledger::closing::SignedClose;
 use tollway_ledger::{
     Account, AgentId, AgentTerms, BillPayment, BooksError, Command, CommitmentId, Delivery, DeliveryNote, DocumentKind,
-    ExactOutcome, ExactSale, ExposureTable, Ledger, Outcome, PaymentId, Records, Reservation, Sequence, apply,
+    ExactOutcome, ExactSale, ExposureTable, Ledger, Outcome, Pass, PassId, PassUse, PaymentId, Records, Reservation,
+    Sequence, apply,
 };
 
 use crate::failure::failure;
@@ -36,6 +37,10 @@ pub(crate) enum Task {
     ExactClaim(Box<ExactSale>),
     ExactOutcome(PaymentId, ExactOutcome),
     PayBill(BillPayment),
+    OpenPass(Pass),
+    UsePass(PassId, PassUse),
+    ReturnPass(PassId, Sequence),
+    RevokePass(PassId),
     LimitPages(u32),
 }
 
@@ -184,6 +189,10 @@ fn command(task: &Task) -> Option<Command<'_>> {
         Task::ExactClaim(sale) => Command::ExactClaim(sale),
         Task::ExactOutcome(id, outcome) => Command::ExactOutcome(id, outcome),
         Task::PayBill(payment) => Command::PayBill(payment),
+        Task::OpenPass(pass) => Command::OpenPass(pass),
+        Task::UsePass(id, used) => Command::UsePass(id, used),
+        Task::ReturnPass(id, taken) => Command::ReturnPass(id, *taken),
+        Task::RevokePass(id) => Command::RevokePass(id),
         Task::LimitPages(_) => return None,
     })
 }

@@ -4,11 +4,15 @@
 
 mod chain;
 mod ledger;
+mod mcp;
+mod mcp_sell;
 
 pub(crate) use chain::{
     DevnetArgs, FacilitatorArgs, FacilitatorCommand, FromWalletArgs, PromiserArgs, WalletArgs, WalletCommand,
 };
 pub(crate) use ledger::{Format, LedgerArgs, LedgerCommand, PaidArgs};
+pub(crate) use mcp::{McpArgs, McpCommand};
+pub(crate) use mcp_sell::McpSellArgs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -60,6 +64,8 @@ pub(crate) enum LogLevel {
 pub(crate) enum Command {
     /// See a whole day pass: a site, its gateway, a crawler that pays, the bill, the proof.
     Demo(DemoArgs),
+    /// Watch an agent pay, in a browser: a funded test wallet, sellers and every message, on this machine alone.
+    Playground(PlaygroundArgs),
     /// Put a gate in front of a folder of files or an HTTP server.
     Gateway(GatewayArgs),
     /// Read a configuration and say what it means, without starting anything.
@@ -80,6 +86,8 @@ pub(crate) enum Command {
     Quote(QuoteArgs),
     /// Fetch, verify and reconcile one's own bill.
     Statement(StatementArgs),
+    /// Tools that cost: sell those of any MCP server, pay for those of others.
+    Mcp(McpArgs),
     /// Keys that sign, and the directory that publishes them.
     Keys(KeysArgs),
     /// Keys that pay by stablecoin, what they hold, what was signed with them.
@@ -136,6 +144,25 @@ pub(crate) struct DemoArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlaygroundArgs {
+    /// Where the page is; a loopback address. Port 0 takes any that is free.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4024")]
+    pub(crate) listen: SocketAddr,
+    /// Print the URL and open no browser.
+    #[arg(long)]
+    pub(crate) no_open: bool,
+    /// Plan with a language model: the base URL of an endpoint that speaks OpenAI's chat completions.
+    #[arg(long, value_name = "URL", requires = "llm_model")]
+    pub(crate) llm_url: Option<Url>,
+    /// The model's name.
+    #[arg(long, value_name = "NAME", requires = "llm_url")]
+    pub(crate) llm_model: Option<String>,
+    /// The environment variable that holds the endpoint's key.
+    #[arg(long, value_name = "VAR", requires = "llm_url")]
+    pub(crate) llm_key_env: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,7 @@ use tollway_http::gate::{GateLayer, GateOptions, Spool};
 use tollway_http::key_directory::{DirectoryOptions, KeyDirectory};
 use tollway_http::origin::{Folder, Forwarded, Health, Proxy};
 use tollway_ledger::{Books, DocumentKind, ExactBooks, Hash};
+use tollway_mcp::seller::{Results, SellOptions, ToolSeller};
 use tollway_protocol::{Amount, Asset, Scale};
 use tollway_signatures::PrivateKey;
 use tollway_store::{OpenOptions, SqliteBooks};
@@ -77,6 +78,7 @@ struct Gated {
 
 /// Builds a gateway.
 pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Gateway> {
+    anyhow::ensure!(config.calls.is_empty(), "[[calls]] are sold by `tollway mcp sell`");
     let key = Arc::new(keys::read(&config.path(&config.seller.key))?);
     let books = Arc::new(open_books(config)?);
     let (exact, sponsored) = match &config.exact {
@@ -91,13 +93,41 @@ pub(crate) async fn gateway(config: &Config, clock: Arc<dyn Clock>) -> anyhow::R
         Some(exact) => Spool::open(&spool_folder(config, exact))?,
     };
     let rules = rules(config, books.as_ref(), &config.sites()?[0].origin(), clock.now(), &sponsored).await?;
-    let seller = seller(config, (key, rules), Arc::clone(&books) as Arc<dyn Books>, exact, clock).await?;
+    let seller = seller(config, (key, Arc::clone(&books) as Arc<dyn Books>), exact, rules, clock).await?;
     seller.remember_cards().await.map_err(|refusal| anyhow::anyhow!("the cards of agents: {refusal}"))?;
     let gated = gated(config, &seller, &spool)?;
     let endpoint = Arc::new(Exchangeable::new(Arc::clone(&gated.endpoint)));
     let current = current(config, seller, gated)?;
     let counts = Counts::beside(&config.path(&config.books.path));
     Ok(Gateway { endpoint, books, counts, spool, sponsored, current: RwLock::new(current) })
+}
+
+/// Who sells the calls of an MCP server.
+pub(crate) struct Shop {
+    /// Sells by the price list.
+    pub(crate) tools: ToolSeller,
+    /// Answers for offers, terms, accounts and bills, where there is a listener.
+    pub(crate) gate: GateLayer,
+}
+
+/// Builds a seller of calls.
+pub(crate) async fn shop(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Shop> {
+    anyhow::ensure!(!config.calls.is_empty(), "there are no [[calls]]: nothing has a price");
+    let key = Arc::new(keys::read(&config.path(&config.seller.key))?);
+    let books = Arc::new(open_books(config)?);
+    let origin = config.sites()?[0].origin();
+    let exact = match &config.exact {
+        None => None,
+        Some(exact) => Some(paid_at_once(config, exact, &books, &clock).await?.0),
+    };
+    let files = config.calls.iter().map(|call| call.terms.as_deref());
+    let prices = config.price_list(terms(config, files, (books.as_ref(), &origin, clock.now())).await?)?;
+    let parts = (key, Arc::clone(&books) as Arc<dyn Books>);
+    let seller = seller(config, parts, exact, prices.rules().clone(), clock).await?;
+    seller.remember_cards().await.map_err(|refusal| anyhow::anyhow!("the cards of agents: {refusal}"))?;
+    let results = Results::open(&config.path(&config.books.path).with_extension("results"))?;
+    let gate = GateLayer::new(seller.clone(), config.sites()?, GateOptions::default());
+    Ok(Shop { tools: ToolSeller::new(seller, prices, results, SellOptions::default())?, gate })
 }
 
 impl Gateway {
@@ -180,9 +210,9 @@ pub(crate) fn open_books(config: &Config) -> anyhow::Result<SqliteBooks> {
 
 async fn seller(
     config: &Config,
-    (key, rules): (Arc<PrivateKey>, RuleSet),
-    books: Arc<dyn Books>,
+    (key, books): (Arc<PrivateKey>, Arc<dyn Books>),
     exact: Option<ExactParts>,
+    rules: RuleSet,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<Seller> {
     let now = clock.now();
@@ -293,14 +323,24 @@ async fn rules(
     now: u64,
     sponsored: &[GasSponsoring],
 ) -> anyhow::Result<RuleSet> {
+    let files = config.rules.iter().map(|rule| rule.terms.as_deref());
+    config.rule_set(terms(config, files, (books, origin, now)).await?, sponsored)
+}
+
+/// Terms by their files, for those that have some.
+pub(crate) async fn terms(
+    config: &Config,
+    files: impl Iterator<Item = Option<&Path>>,
+    (books, origin, now): (&dyn Books, &str, u64),
+) -> anyhow::Result<Vec<Option<TermsRef>>> {
     let mut terms = Vec::new();
-    for rule in &config.rules {
-        terms.push(match &rule.terms {
+    for file in files {
+        terms.push(match file {
             None => None,
             Some(path) => Some(file_terms(&config.path(path), books, origin, now).await?),
         });
     }
-    config.rule_set(terms, sponsored)
+    Ok(terms)
 }
 
 async fn file_terms(path: &Path, books: &dyn Books, origin: &str, now: u64) -> anyhow::Result<TermsRef> {

@@ -129,6 +129,16 @@ impl Counts {
         history.write(&self.path)
     }
 
+    /// Everything there is, by `rule|class|outcome`.
+    pub(crate) fn totals(&self) -> BTreeMap<String, u64> {
+        let State { history, .. } = &*self.state.lock();
+        let mut sums = history.before.clone();
+        for cells in history.minutes.values().chain(history.hours.values()) {
+            join(&mut sums, cells.clone());
+        }
+        sums
+    }
+
     /// Everything, as JSON.
     pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(&self.state.lock().history).unwrap_or_default()

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod compose;
 mod config;
+mod console;
 mod counts;
 mod crawl;
 mod demo;
@@ -23,7 +24,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use cli::{Cli, Command, LogArgs, LogFormat, LogLevel};
+use cli::{Cli, Command, LogArgs, LogFormat, LogLevel, McpCommand};
 
 /// Many small allocations a request, on several threads.
 #[global_allocator]
@@ -72,6 +73,7 @@ fn start_log(args: &LogArgs) {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Demo(args) => demo::run(args).await,
+        Command::Playground(args) => commands::playground::run(args).await,
         Command::Gateway(args) => commands::gateway::run(args).await,
         Command::Check(args) => commands::explain::check(&args),
         Command::Explain(args) => commands::explain::run(&args),
@@ -82,6 +84,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Statement(args) => commands::statement::run(args).await,
         Command::Wallet(args) => commands::wallet::run(args).await,
         Command::Facilitator(args) => commands::facilitator::run(args).await,
+        Command::Mcp(args) => match args.command {
+            McpCommand::Sell(args) => commands::mcp_sell::run(args).await,
+        },
         Command::Keys(args) => commands::keys::run(args).await,
         Command::Devnet(args) => commands::devnet::run(args).await,
         Command::Pay(args) => commands::pay::run(args).await,

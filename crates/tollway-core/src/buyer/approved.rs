@@ -66,7 +66,7 @@ impl Buyer {
         let document = offer.document();
         let names_offer = !matches!(self.dress, Dress::Crawl | Dress::Cloudflare);
         let accepted = match self.dress {
-            Dress::X402 => Some(requirements(offer, &self.network)),
+            Dress::X402 | Dress::Mcp => Some(requirements(offer, &self.network)),
             Dress::Cloudflare => Some(cloudflare::requirements(offer).ok_or_else(|| {
                 Refusal::new(Reason::UnsupportedScheme, "this dress has whole cents only, and the price is none")
             })?),

@@ -12,7 +12,7 @@ use tollway_protocol::{Amount, Asset, Dress, Reason, Refusal, Scale};
 use tollway_signatures::{PrivateKey, PublicKey, jws};
 
 use super::{LIFETIME_MAX, OFFER_MAX, OFFER_TYPE};
-use crate::rules::Pattern;
+use crate::rules::{PassTerms, Pattern};
 use crate::scheme::exact::{ExactWay, IdentifierWish};
 
 /// What a seller signs: what the resources of a rule cost, how they may be paid, until when.
@@ -39,6 +39,9 @@ pub struct OfferDocument {
     pub not_after: u64,
     /// First second at which it is accepted.
     pub not_before: u64,
+    /// What one payment opens, where it is more than one request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass: Option<PassTerms>,
     /// The rule that made it.
     pub rule: String,
     /// Digits after the point in the asset's ordinary unit.

@@ -11,7 +11,7 @@ use tollway_protocol::{Amount, Asset, Dress, Scale};
 use tollway_signatures::PrivateKey;
 
 use super::document::{Offer, OfferDocument, OfferId, OfferScope, OfferTerms};
-use crate::rules::RuleSet;
+use crate::rules::{PassTerms, RuleSet};
 use crate::scheme::exact::{ExactWay, IdentifierWish};
 
 /// Offers are made for whole minutes.
@@ -50,6 +50,9 @@ pub struct PricedRule {
     pub lifetime: u64,
     /// Methods; `*` is any.
     pub methods: Vec<String>,
+    /// What one payment opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass: Option<PassTerms>,
     /// Path pattern.
     pub path: String,
     /// Digits after the point.
@@ -74,6 +77,7 @@ impl RulesVersion {
                 identifier: charge.exact.as_ref().and_then(|exact| exact.identifier),
                 lifetime: charge.lifetime,
                 methods: rule.methods.names(),
+                pass: charge.pass,
                 path: rule.pattern.as_str().to_owned(),
                 scale: charge.price.scale,
                 terms: charge.terms.as_ref().map(|terms| OfferTerms { hash: terms.hash, url: terms.url.clone() }),
@@ -198,6 +202,7 @@ impl OfferPress {
             bill: None,
             exact: rule.exact.clone(),
             identifier: rule.identifier,
+            pass: rule.pass,
             not_after: not_before + rule.lifetime,
             not_before,
             rule: rule.id.clone(),

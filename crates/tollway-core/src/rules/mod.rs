@@ -8,6 +8,7 @@ mod bots;
 mod conditions;
 mod decide;
 mod explain;
+mod pass;
 mod pattern;
 mod reading;
 mod rule;
@@ -18,6 +19,7 @@ pub use bots::{claimed_by, is_ai_crawler};
 pub use conditions::{Conditions, PriceClass, Selectors};
 pub use decide::Decision;
 pub use explain::{Explanation, PassedOver, Step};
+pub use pass::PassTerms;
 pub use pattern::{ParsePatternError, Pattern, fold_case};
 pub use reading::{PATH_MAX, Readings};
 pub use rule::{Action, Audience, Charge, Methods, Profile, Rule, TermsRef};
@@ -80,6 +82,13 @@ impl RuleSet {
     pub fn with_operators(mut self, operators: Vec<Operator>) -> Self {
         self.operators = operators;
         self
+    }
+
+    /// The same free list and operators, with other rules.
+    #[must_use]
+    pub fn with_rules(&self, rules: Vec<Rule>) -> Self {
+        let asks_who = rules.iter().any(Rule::asks_who);
+        Self { rules: rules.into_iter().map(Arc::new).collect(), asks_who, ..self.clone() }
     }
 
     /// The rules in order.

@@ -4,7 +4,7 @@ use tollway_ledger::Hash;
 use tollway_protocol::{Dress, Price};
 
 use super::asker::{Asker, Fit};
-use super::{Conditions, Pattern, Requester};
+use super::{Conditions, PassTerms, Pattern, Requester};
 use crate::scheme::exact::{DemandBody, ExactTerms};
 
 /// Methods for which a rule that says `GET` does not speak: each changes something and is served
@@ -75,6 +75,8 @@ pub struct Charge {
     pub live: bool,
     /// How often the identical request is served again inside its window.
     pub re_serves: u8,
+    /// One payment opens this many requests within this time.
+    pub pass: Option<PassTerms>,
     /// The terms under which the content is sold.
     pub terms: Option<TermsRef>,
     /// How it may be paid at once, on a network of its own.
@@ -213,6 +215,7 @@ impl Charge {
             dresses: vec![Dress::X402, Dress::Handshake, Dress::Crawl],
             live: false,
             re_serves: 3,
+            pass: None,
             terms: None,
             exact: None,
             body: DemandBody::Auto,

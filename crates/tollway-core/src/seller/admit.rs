@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tollway_ledger::{CommitmentId, Evidence, Fingerprint, Recorded, Reserve, Sale, SaleState};
+use tollway_ledger::{CommitmentId, Fingerprint, Recorded, Reserve, Sale, SaleState};
 use tollway_protocol::{Reason, Refusal};
 
 use super::flights::{Entry, Flight};
@@ -197,6 +197,6 @@ fn sale(purchase: &Purchase, id: CommitmentId, bargain: &Bargain) -> Sale {
         offer: Some(bargain.offer.id().to_string()),
         terms: document.terms.as_ref().map(|terms| terms.hash),
         price_proof: bargain.proof,
-        evidence: Evidence { base: signature.base().to_owned(), signature: *signature.signature() },
+        evidence: signature.evidence(),
     }
 }

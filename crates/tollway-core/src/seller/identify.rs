@@ -2,9 +2,10 @@
 
 use tollway_ledger::AgentId;
 use tollway_protocol::{Reason, Refusal};
-use tollway_signatures::{self as signatures, AgentCard, AgentUrl, Components, Policy, PublicKey, Unverified};
+use tollway_signatures::{AgentCard, AgentUrl, Components, Policy, PublicKey, Thumbprint, Unverified};
 
-use super::Seller;
+use super::{Seller, Signed};
+use crate::scheme::deferred::PresentedCommitment;
 
 /// A signature that was proved to be that of an agent's key.
 pub struct Identified {
@@ -15,7 +16,7 @@ pub struct Identified {
     /// The key.
     pub key: PublicKey,
     /// The signature.
-    pub signature: signatures::Verified,
+    pub signature: Signed,
 }
 
 impl Seller {
@@ -43,17 +44,39 @@ impl Seller {
             .agent()
             .cloned()
             .ok_or_else(|| Refusal::new(Reason::AgentMissing, "the request names no signature agent"))?;
+        let (agent, key) = self.key_of(&agent_url, unverified.keyid(), now).await?;
+        let signature = Signed::message(&unverified.verify(&key)?);
+        Ok(Identified { agent, agent_url, key, signature })
+    }
+
+    /// The same for a promise that is a document of its own.
+    ///
+    /// # Errors
+    /// `agent_malformed` and kin, one reason of the agent's directory, `agent_not_registered`,
+    /// `signature_invalid`.
+    pub async fn identify_commitment(&self, presented: &PresentedCommitment, now: u64) -> Result<Identified, Refusal> {
+        let agent_url = AgentUrl::parse(&presented.claims().agent, self.agents())?;
+        let (agent, key) = self.key_of(&agent_url, presented.kid(), now).await?;
+        let signature = presented.verify(&key)?;
+        Ok(Identified { agent, agent_url, key, signature })
+    }
+
+    async fn key_of(
+        &self,
+        agent_url: &AgentUrl,
+        keyid: &Thumbprint,
+        now: u64,
+    ) -> Result<(AgentId, PublicKey), Refusal> {
         let agent = AgentId::new(agent_url.as_str())
             .map_err(|_| Refusal::new(Reason::AgentMalformed, "the agent's URL is too long"))?;
-        let (keys, keyid) = (&self.shared.parts.keys, unverified.keyid());
+        let keys = &self.shared.parts.keys;
         // An agent that the rules name is worth asking for, account or not.
-        let expected = self.rules().names(&agent_url) || self.has_account(&agent, now).await?;
+        let expected = self.rules().names(agent_url) || self.has_account(&agent, now).await?;
         let key = if expected {
-            keys.registered_key(&agent_url, keyid, now).await?
+            keys.registered_key(agent_url, keyid, now).await?
         } else {
-            keys.key(&agent_url, keyid, now).await?
+            keys.key(agent_url, keyid, now).await?
         };
-        let signature = unverified.verify(&key)?;
-        Ok(Identified { agent, agent_url, key, signature })
+        Ok((agent, key))
     }
 }

@@ -11,8 +11,10 @@ mod flights;
 mod identify;
 mod keys;
 mod opening;
+mod pass;
 mod receipt;
 mod replays;
+pub(crate) mod signed;
 mod verified;
 
 pub use admit::{Admission, Known, Purchase, Replay};
@@ -25,12 +27,15 @@ pub use flights::{Landing, WAITERS_MAX};
 pub use identify::Identified;
 pub use keys::KeySource;
 pub use opening::{OpeningError, file_seller_key, press};
+pub use pass::{PASS_TYPE, PassBought};
 pub use receipt::Receipt;
+pub use signed::Signed;
 pub use verified::Verified;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use tokio::sync::OnceCell;
 use tollway_ledger::{Books, BooksError, PaymentId};
 use tollway_protocol::{Network, Refusal};
 use tollway_signatures::{AgentPolicy, PrivateKey};
@@ -88,6 +93,8 @@ struct Memory {
     filed: credit::Filed,
     cards: cards::Cards,
     bills_looked_at: AtomicBool,
+    passes_sold: OnceCell<bool>,
+    passes_opened: AtomicBool,
 }
 
 impl Seller {

@@ -202,6 +202,7 @@ mod tests {
             expires: signed.expires,
             version,
             header,
+            commitment: None,
         }
     }
 

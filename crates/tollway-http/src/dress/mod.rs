@@ -104,6 +104,7 @@ pub fn commitment(promise: &Promise) -> Result<(HeaderName, HeaderValue), Refusa
         Dress::Cloudflare => (header::PAYMENT_SIGNATURE, cloudflare::write(promise)?),
         Dress::Handshake => (header::PAYMENT, handshake::write(promise)?),
         Dress::Crawl => crawl::write(promise)?,
+        Dress::Mcp => return Err(Refusal::new(Reason::UnsupportedScheme, "this dress is no header's")),
     };
     Ok((HeaderName::from_static(field), value(&text)))
 }
@@ -112,7 +113,7 @@ pub fn commitment(promise: &Promise) -> Result<(HeaderName, HeaderValue), Refusa
 /// signature must cover.
 pub fn write_receipt(headers: &mut HeaderMap, receipt: &Receipt) -> &'static [&'static str] {
     let response = match receipt.dress {
-        Dress::X402 | Dress::Crawl => x402::receipt(receipt),
+        Dress::X402 | Dress::Crawl | Dress::Mcp => x402::receipt(receipt),
         Dress::Cloudflare => cloudflare::receipt(receipt),
         Dress::Handshake => handshake::receipt(receipt),
     };
@@ -153,7 +154,7 @@ pub fn read_receipt(headers: &HeaderMap, dress: Dress) -> Result<ReceiptFacts, R
         .ok_or_else(|| Refusal::new(Reason::ReceiptMissing, "the answer carries no receipt"))?;
     let text = line.to_str().map_err(|_| Refusal::new(Reason::ReceiptInvalid, "the receipt is not ASCII"))?;
     match dress {
-        Dress::X402 | Dress::Crawl => x402::read_receipt(text),
+        Dress::X402 | Dress::Crawl | Dress::Mcp => x402::read_receipt(text),
         Dress::Cloudflare => cloudflare::read_receipt(text),
         Dress::Handshake => handshake::read_receipt(text),
     }

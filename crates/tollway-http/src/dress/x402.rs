@@ -13,8 +13,7 @@ use tollway_protocol::{
 
 use super::{Presented, Promised, ReceiptFacts, cloudflare, invalid_receipt};
 
-/// Extension under which a demand carries the signed offer itself.
-pub const OFFER_EXTENSION: &str = "tollway-offer";
+pub use tollway_core::offer::OFFER_EXTENSION;
 
 /// Key under `extra` of a receipt that names the journal's head.
 const EXTRA_HEAD: &str = "head";

@@ -6,12 +6,14 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::json;
 use tollway_core::scheme::{deferred, exact};
 use tollway_core::seller::{ExactReceipt, ExactVerified, Seller, Verified};
-use tollway_ledger::Recorded;
+use tollway_ledger::{PassTaken, Recorded};
 use tollway_protocol::{Amount, Network, header};
 use tollway_signatures::jws;
 
 /// Seconds for which a token is good.
 const LIFETIME: u64 = 120;
+/// What is told of a request within a pass.
+const PASS: &str = "pass";
 
 /// Who pays for this request: found among a request's extensions by a handler behind the gate.
 ///
@@ -20,7 +22,7 @@ const LIFETIME: u64 = 120;
 /// transaction is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaidBy {
-    /// `deferred` or `exact`.
+    /// `deferred`, `exact`, or `pass` for a request within one.
     pub scheme: &'static str,
     /// The payer: the signature agent's URL, or an address on the network.
     pub agent: String,
@@ -70,6 +72,20 @@ impl PaidBy {
             id: receipt.id.to_string(),
             network: receipt.network.clone(),
             transaction: Some(receipt.transaction.clone()),
+        }
+    }
+
+    /// Whose pass a request is within.
+    pub(super) fn within(taken: &PassTaken, network: &Network) -> Self {
+        let pass = &taken.record.pass;
+        Self {
+            scheme: PASS,
+            agent: pass.payer.clone(),
+            amount: Amount::ZERO,
+            rule: pass.rule.clone(),
+            id: pass.id.to_string(),
+            network: network.clone(),
+            transaction: None,
         }
     }
 

@@ -19,6 +19,8 @@ pub enum Outcome {
     SoldAtOnce,
     /// It had been sold before and was answered from the record.
     Replayed,
+    /// It was within a pass, and cost nothing.
+    Within,
     /// It was paid for and cost nothing: the upstream did not answer with success.
     Released,
     /// A rule on trial would have charged or blocked it.
@@ -67,7 +69,7 @@ pub struct Count<'a> {
     pub rule: &'a str,
     /// Who asked.
     pub class: Class,
-    /// What became of it: `passed`, `sold`, `replayed`, `released`, `dry_run`, or a reason's code.
+    /// What became of it: `passed`, `sold`, `replayed`, `released`, `dry_run`, `within_pass`, or a reason's code.
     pub outcome: &'static str,
     /// How often.
     pub value: u64,
@@ -88,7 +90,7 @@ struct RuleCounts {
 /// Stands for "no rule".
 const NO_RULE: &str = "";
 /// Outcomes that are no refusals, in the order of their counts.
-const SERVED: [&str; 5] = ["passed", "sold", "replayed", "released", "dry_run"];
+const SERVED: [&str; 6] = ["passed", "sold", "replayed", "released", "dry_run", "within_pass"];
 
 impl Counters {
     /// Counters for these rules.
@@ -116,6 +118,7 @@ impl Counters {
             Outcome::Replayed => 2,
             Outcome::Released => 3,
             Outcome::Trial => 4,
+            Outcome::Within => 5,
             Outcome::Refused(reason) => {
                 let known = Reason::ALL.iter().position(|other| *other == reason);
                 SERVED.len() + known.unwrap_or_default()

@@ -44,6 +44,9 @@ impl Delivered {
             if let Err(error) = seller.books().delivery_note(&id, note, now).await {
                 tracing::error!(%id, complete, %error, "a delivery note was not written");
             }
+            if !complete && let Err(refusal) = seller.take_back_pass(id.into()).await {
+                tracing::error!(%id, reason = refusal.reason.code(), "a pass is open whose charge was taken back");
+            }
         });
     }
 }

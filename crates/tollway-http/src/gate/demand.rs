@@ -113,7 +113,7 @@ impl Terms<'_> {
 }
 
 /// Fields that scripts in browsers may read.
-pub(crate) const EXPOSED: &str = "payment-required, payment-response, x-payment-response, crawler-price, crawler-charged, crawler-error, signature, signature-input";
+pub(crate) const EXPOSED: &str = "payment-required, payment-response, x-payment-response, crawler-price, crawler-charged, crawler-error, signature, signature-input, tollway-pass, tollway-pass-left";
 
 /// The plain body of a refusal: its code and what it is about.
 fn problem(headers: &mut HeaderMap, refusal: &Refusal, dress: Dress) -> Bytes {

@@ -15,6 +15,7 @@ mod exact;
 mod expiring;
 mod layer;
 mod page;
+mod pass;
 mod proof;
 mod ready;
 mod receipt;

@@ -59,7 +59,10 @@ fn is_bot(headers: &HeaderMap) -> bool {
 
 pub(crate) fn is_signed(headers: &HeaderMap) -> bool {
     // Told by the names of its few fields, which is quicker than to look for each.
-    headers.keys().any(|name| name == header::SIGNATURE_AGENT || header::PAYMENTS.contains(&name.as_str()))
+    headers.keys().any(|name| {
+        matches!(name.as_str(), header::SIGNATURE_AGENT | header::TOLLWAY_PASS)
+            || header::PAYMENTS.contains(&name.as_str())
+    })
 }
 
 /// Who asks, as far as fields tell.

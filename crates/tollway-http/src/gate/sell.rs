@@ -16,6 +16,7 @@ use super::answers::Answer;
 use super::context::PaidBy;
 use super::counters::Outcome;
 use super::delivered::Delivered;
+use super::pass::Bought;
 use super::receipt::{Answered, write_receipt};
 use super::request::{Asked, is_safe};
 use super::service::{Gate, keep_private, with_body};
@@ -145,6 +146,7 @@ impl Gate {
         head: &Head,
     ) -> Response<Body> {
         keep_private(response.headers_mut());
+        response.extensions_mut().insert(Bought::of(receipt));
         let status = response.status().as_u16();
         let request = asked.view(&head.method, &head.headers);
         let now = self.shared.seller.now();
@@ -159,7 +161,7 @@ impl Gate {
 }
 
 /// What a buyer pays for: success, and a stream that has left HTTP where the rule allows one.
-fn is_sold(status: StatusCode) -> bool {
+pub(super) fn is_sold(status: StatusCode) -> bool {
     status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS
 }
 

@@ -166,6 +166,7 @@ impl Gate {
         let v1 = speaks_v1(charge, dress, &parts.headers);
         let terms = Terms { seller: &seller, offer: &offer, charge, url: &asked.url, person, v1, signed_fields };
         match self.clone().purchase(rule, asked, parts, body).await {
+            Ok(response) if charge.pass.is_some() => self.with_pass(rule, response).await,
             Ok(response) => response,
             Err(refusal) => {
                 self.shared.counters.count_for(Class::of(asked.who), Some(&rule.id), Outcome::Refused(refusal.reason));
@@ -185,6 +186,20 @@ impl Gate {
         if parts.method == Method::HEAD {
             return Err(unpaid());
         }
+        let (gate, parts, body) = match self.within_pass(rule, asked, parts, body).await? {
+            Ok(response) => return Ok(response),
+            Err(outside) => outside,
+        };
+        gate.pay(rule, asked, parts, body).await
+    }
+
+    async fn pay(
+        self,
+        rule: &Arc<Rule>,
+        asked: &Arc<Asked>,
+        parts: Parts,
+        body: Body,
+    ) -> Result<Response<Body>, Refusal> {
         let presented = match dress::read(&parts.headers)?.ok_or_else(unpaid)? {
             Presented::Promise(promised) => promised,
             Presented::Exact(payment) => return self.buy_exact(rule, asked, parts, body, *payment).await,
@@ -302,7 +317,7 @@ fn refuse_dress_not_offered(rule: &Rule, presented: &Promised) -> Result<(), Ref
 }
 
 /// Recomputes the digest of a body; a request without one has none.
-fn checked_digest(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, Refusal> {
+pub(super) fn checked_digest(headers: &HeaderMap, body: &[u8]) -> Result<Option<String>, Refusal> {
     let line = headers.get(header::CONTENT_DIGEST);
     if body.is_empty() && line.is_none() {
         return Ok(None);

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tollway_protocol::{Amount, Scale};
+use tollway_protocol::{Amount, Dress, Scale};
 
 use super::{AuditReport, EvidenceKeys, ExportLine, FaultKind, Proof};
 use crate::account::{Account, AgentTerms, add, less};
@@ -20,12 +20,14 @@ use crate::closing::Tally;
 use crate::id::{AgentId, CommitmentId, Hash, Sequence};
 use crate::journal::EntryKind;
 use crate::nonce::{Nonces, nonce_bucket, nonce_key};
-use crate::sale::SaleState;
+use crate::sale::{EvidenceKind, SaleState};
 use crate::statement::{Balance, Checkpoint, Line, SaleDetail, Statement};
 
 mod exact;
+mod pass;
 
 use exact::Payments;
+use pass::Passes;
 
 pub(super) struct Replay<'k> {
     keys: &'k dyn EvidenceKeys,
@@ -45,6 +47,7 @@ pub(super) struct Replay<'k> {
     /// Statements since the last checkpoint, which the next one must stand for.
     fresh: Vec<(Sequence, Statement)>,
     payments: Payments,
+    passes: Passes,
 }
 
 /// What must be remembered of a sale.
@@ -79,6 +82,7 @@ impl<'k> Replay<'k> {
             last_statements: HashMap::new(),
             fresh: Vec::new(),
             payments: Payments::default(),
+            passes: Passes::default(),
         }
     }
 
@@ -176,6 +180,10 @@ impl<'k> Replay<'k> {
             EntryKind::ExactSettled => self.exact_settled(&read(body)?),
             EntryKind::RefundOwed => self.refund_owed(&read(body)?),
             EntryKind::BillPaid => self.bill_paid(&read(body)?),
+            EntryKind::PassOpened => self.pass_opened(&read(body)?),
+            EntryKind::PassUsed => self.pass_used(&read(body)?),
+            EntryKind::PassReturned => self.pass_returned(&read(body)?),
+            EntryKind::PassRevoked => self.pass_revoked(&read(body)?),
         }
     }
 
@@ -469,10 +477,26 @@ fn created_of(parameters: &str) -> Option<u64> {
 fn is_derived(body: &SaleBody<'_>) -> bool {
     let created = body.id.created();
     let derived = CommitmentId::derive(created, &body.thumbprint, body.base.as_bytes());
-    let parameters = body.base.lines().next_back().unwrap_or("");
-    let parameters = parameters.strip_prefix("\"@signature-params\": ");
-    let signed = parameters.and_then(created_of);
-    derived == body.id && signed.is_none_or(|signed| signed == created)
+    let signed = match body.evidence {
+        EvidenceKind::Rfc9421 => {
+            let parameters = body.base.lines().next_back().unwrap_or("");
+            parameters.strip_prefix("\"@signature-params\": ").and_then(created_of)
+        }
+        // A document that does not say when it was signed is none of ours.
+        EvidenceKind::Jws => Some(issued_at(&body.base).unwrap_or(u64::MAX)),
+    };
+    let own_kind = (body.evidence == EvidenceKind::Jws) == (body.dress == Dress::Mcp);
+    derived == body.id && own_kind && signed.is_none_or(|signed| signed == created)
+}
+
+/// `iat` in the payload of a JWS's signing input.
+fn issued_at(signing_input: &str) -> Option<u64> {
+    #[derive(serde::Deserialize)]
+    struct Claims {
+        iat: u64,
+    }
+    let payload = URL_SAFE_NO_PAD.decode(signing_input.split('.').nth(1)?).ok()?;
+    serde_json::from_slice::<Claims>(&payload).ok().map(|claims| claims.iat)
 }
 
 #[cfg(test)]

@@ -8,9 +8,17 @@ use crate::apply::Command;
 use crate::books::BooksError;
 use crate::exact::{BillOutcome, BillPayment, ExactBooks, ExactClaim, ExactOutcome, ExactRecord, ExactSale};
 use crate::id::{AgentId, PaymentId, Sequence};
+use crate::moves::{MoveBooks, Moves, moves};
 use crate::period::Period;
 use crate::read::exact::{bill_payment, exact_by_identifier, exact_list, exact_lookup, exact_open};
 use crate::sale::Posting;
+
+#[async_trait]
+impl MoveBooks for MemoryBooks {
+    async fn moves(&self, after: Sequence, limit: usize) -> Result<Moves, BooksError> {
+        moves(&mut *self.records(), after, limit)
+    }
+}
 
 #[async_trait]
 impl ExactBooks for MemoryBooks {

@@ -8,6 +8,7 @@ use crate::document::{Document, DocumentKind};
 use crate::id::{AgentId, CommitmentId, Hash, PaymentId, Sequence};
 use crate::journal::Entry;
 use crate::nonce::Nonces;
+use crate::pass::PassRecord;
 use crate::period::Period;
 use crate::records::{BillRow, CommitmentRow, Index, PaymentRow, Records, RecordsError};
 use crate::sale::SaleState;
@@ -29,6 +30,7 @@ pub struct MemoryRecords {
     pub(super) payments: BTreeMap<Sequence, PaymentRow>,
     pub(super) payment_places: HashMap<PaymentId, Sequence>,
     pub(super) bills: Vec<BillRow>,
+    pub(super) passes: BTreeMap<Sequence, PassRecord>,
 }
 
 impl MemoryRecords {
@@ -49,6 +51,7 @@ impl MemoryRecords {
             payments: BTreeMap::new(),
             payment_places: HashMap::new(),
             bills: Vec::new(),
+            passes: BTreeMap::new(),
         }
     }
 

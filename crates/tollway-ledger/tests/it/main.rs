@@ -4,6 +4,7 @@
 
 mod audit;
 mod audit_exact;
+mod audit_passes;
 mod exposure;
 mod outcomes;
 mod scene;

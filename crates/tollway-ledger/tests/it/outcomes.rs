@@ -93,6 +93,8 @@ fn describe(outcome: &Outcome) -> String {
         Outcome::ExactKnown(known) => format!("known {:?}", known.state).to_lowercase(),
         Outcome::Written(_) => "written".into(),
         Outcome::Stood(_) => "stood".into(),
+        Outcome::Pass(_) => "pass".into(),
+        Outcome::PassTaken(_) => "pass taken".into(),
     }
 }
 

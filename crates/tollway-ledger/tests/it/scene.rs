@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tollway_ledger::{
-    AgentId, AgentTerms, CheckpointSigner, Command, CommitmentId, Delivery, Evidence, EvidenceKeys, ExactSale,
-    Fingerprint, Hash, Ledger, MemoryRecords, Outcome, PaymentFlow, PaymentId, PaymentProof, PriceProof, Proof, Sale,
-    apply,
+    AgentId, AgentTerms, CheckpointSigner, Command, CommitmentId, Delivery, Evidence, EvidenceKeys, EvidenceKind,
+    ExactSale, Fingerprint, Hash, Ledger, MemoryRecords, Outcome, PaymentFlow, PaymentId, PaymentProof, PriceProof,
+    Proof, Sale, apply,
 };
 use tollway_protocol::{Amount, Asset, Dress, Network, Scale};
 
@@ -51,7 +51,7 @@ pub(crate) fn sale_at(name: &str, created: u64) -> Sale {
         offer: None,
         terms: None,
         price_proof: PriceProof::CeilingOnly,
-        evidence: Evidence { signature: sign(&base), base },
+        evidence: Evidence { kind: EvidenceKind::Rfc9421, signature: sign(&base), base },
     }
 }
 

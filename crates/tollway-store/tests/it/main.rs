@@ -11,6 +11,8 @@ mod deep;
 mod exact;
 mod exact_deep;
 mod model;
+mod moves;
 mod old;
+mod passes;
 mod road;
 mod settlements;

@@ -6,12 +6,12 @@ use tollway_protocol::Amount;
 
 use crate::scene::{DAY, NOON, PlainSigner, agent, audit, charge, exact_sale, open, sale_of, settled, terms};
 
-/// Takes from a file what its second version has brought.
+/// Takes from a file what its later versions have brought.
 fn make_first_version(path: &std::path::Path) {
     let connection = Connection::open(path).unwrap();
     connection
         .execute_batch(
-            "DROP TABLE payments; DROP TABLE bills; ALTER TABLE agents DROP COLUMN paid; PRAGMA user_version = 1;",
+            "DROP TABLE passes; DROP TABLE payments; DROP TABLE bills; ALTER TABLE agents DROP COLUMN paid; PRAGMA user_version = 1;",
         )
         .unwrap();
 }

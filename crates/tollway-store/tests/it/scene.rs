@@ -5,8 +5,8 @@ use std::path::Path;
 use base64::Engine as _;
 use tollway_ledger::{
     AgentId, AgentTerms, AuditReport, Books, CheckpointSigner, CommitmentId, Delivery, Evidence, EvidenceKeys,
-    ExactOutcome, ExactSale, Fingerprint, Hash, Ledger, PaymentFlow, PaymentId, PaymentProof, PostOutcome, Posting,
-    PriceProof, Proof, Reserve, Sale, Sequence, verify_export,
+    EvidenceKind, ExactOutcome, ExactSale, Fingerprint, Hash, Ledger, PaymentFlow, PaymentId, PaymentProof,
+    PostOutcome, Posting, PriceProof, Proof, Reserve, Sale, Sequence, verify_export,
 };
 use tollway_protocol::{Amount, Asset, Dress, Network, Scale};
 use tollway_store::{OpenOptions, SqliteBooks};
@@ -85,7 +85,7 @@ pub(crate) fn sale_of(agent_number: u64, number: u64, amount: u128, created: u64
         offer: Some("offer-1".into()),
         terms: Some(Hash::of(b"terms")),
         price_proof: PriceProof::BuyerSigned,
-        evidence: Evidence { signature: sign(&base), base },
+        evidence: Evidence { kind: EvidenceKind::Rfc9421, signature: sign(&base), base },
     }
 }
 

@@ -174,7 +174,7 @@ fn funding(text: &str) -> Result<(Address, U256), String> {
     Ok((address, U256::from(amount.get())))
 }
 
-fn rpc(text: &str) -> Result<(tollway_protocol::Network, String), String> {
+pub(super) fn rpc(text: &str) -> Result<(tollway_protocol::Network, String), String> {
     let (network, url) = text.split_once('=').ok_or("it is written NETWORK=URL")?;
     Ok((network.parse().map_err(|error| format!("{error}"))?, url.to_owned()))
 }

@@ -43,6 +43,17 @@ pub(crate) enum LedgerCommand {
     },
     /// Record that a bill was paid: its agent's credit is free again. Recording it twice changes nothing.
     Paid(PaidArgs),
+    /// Passes: what payments have opened, how much of each is used, and until when it is good.
+    Passes {
+        /// Only those that can still be used.
+        #[arg(long)]
+        open: bool,
+    },
+    /// End a pass before its time. Revoking it twice changes nothing.
+    Revoke {
+        /// The pass, as `passes` names it.
+        pass: String,
+    },
     /// Write the whole journal to a file, or to standard output.
     Export {
         /// JSON lines hold everything and can be verified; CSV holds the sales.

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use serde_json::{Value, json};
-use tollway_core::rules::{Asker, Explanation, PassedOver, Readings, RuleSet, Ruling};
+use tollway_core::rules::{Asker, Explanation, PassedOver, Readings, RuleSet, Ruling, Step};
 use tollway_http::gate::{claims, requester};
 use tollway_http::site::{self, Site};
 use tollway_http::status::status;
+use tollway_pages::console::Explained;
 use tollway_protocol::{Dress, Refusal};
 use tollway_signatures::{AgentPolicy, AgentUrl};
 
@@ -30,6 +31,12 @@ pub(crate) fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         if let Some(terms) = &rule.terms {
             let path = config.path(terms);
             std::fs::metadata(&path).with_context(|| format!("rule `{}`: the terms {}", rule.id, path.display()))?;
+        }
+    }
+    for call in &config.calls {
+        if let Some(terms) = &call.terms {
+            let path = config.path(terms);
+            std::fs::metadata(&path).with_context(|| format!("{}: the terms {}", call.subject(), path.display()))?;
         }
     }
     let rules = rules(&config)?;
@@ -63,10 +70,12 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         None => Ok(&sites[0]),
         Some(_) => site::pick(&sites, &uri, &HeaderMap::new()),
     };
-    let asker = asker(&config, &headers, args.proved.as_deref())?;
+    let policy = AgentPolicy { allow_loopback_http: config.agents.allow_loopback, ..AgentPolicy::default() };
+    let rules = rules_of(&config);
+    let asker = asker(&rules, policy, &headers, args.proved.as_deref())?;
     let told = site.and_then(|site| {
         let readings = Readings::of(uri.path())?;
-        Ok((site, rules_of(&config).explain(&readings, &args.method, &asker)))
+        Ok((site, rules.explain(&readings, &args.method, &asker)))
     });
     let (site, told) = match told {
         Ok(told) => told,
@@ -81,11 +90,14 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// What is claimed by the request's fields, and who is taken to have proved a signature.
-fn asker(config: &Config, headers: &HeaderMap, proved: Option<&str>) -> anyhow::Result<Asker> {
-    let policy = AgentPolicy { allow_loopback_http: config.agents.allow_loopback, ..AgentPolicy::default() };
-    let rules = rules_of(config);
+pub(crate) fn asker(
+    rules: &RuleSet,
+    policy: AgentPolicy,
+    headers: &HeaderMap,
+    proved: Option<&str>,
+) -> anyhow::Result<Asker> {
     let mut asker = Asker::from(requester(headers));
-    asker.claimed = claims(headers, &rules, policy);
+    asker.claimed = claims(headers, rules, policy);
     if let Some(text) = proved {
         let agent = AgentUrl::parse(text, policy)
             .map_err(|refusal| anyhow::anyhow!("`{text}` is no signature agent: {refusal}"))?;
@@ -106,6 +118,9 @@ fn refused(refusal: &Refusal, json: bool) -> anyhow::Result<ExitCode> {
 
 /// The rules without their terms, which decide nothing.
 fn rules(config: &Config) -> anyhow::Result<RuleSet> {
+    if !config.calls.is_empty() {
+        return Ok(config.price_list(vec![None; config.calls.len()])?.rules().clone());
+    }
     config.rule_set(vec![None; config.rules.len()], &[])
 }
 
@@ -157,6 +172,30 @@ fn wants_proof(told: &Explanation) -> bool {
     told.decision.as_ref().is_ok_and(|decision| decision.wants_proof)
 }
 
+/// The explanation as the console shows it.
+pub(crate) fn explained(told: &Explanation) -> Explained {
+    let (status, why) = answer(told);
+    let differs = |step: &Step| step.passed_over.map(differs);
+    Explained {
+        readings: told.readings.clone(),
+        free: told.free.clone(),
+        steps: told.steps.iter().map(|step| (step.rule.clone(), differs(step))).collect(),
+        class: class(told).map(str::to_owned),
+        status,
+        why,
+        proof_could_change_it: wants_proof(told),
+    }
+}
+
+/// Why a rule does not decide, in words.
+fn differs(why: PassedOver) -> String {
+    match why {
+        PassedOver::Exempt => "the path is exempt".to_owned(),
+        PassedOver::Unproved => "that is claimed and not proved".to_owned(),
+        why => format!("{} differs", why.as_str()),
+    }
+}
+
 fn as_json(site: &Site, told: &Explanation) -> Value {
     let (code, words) = answer(told);
     let steps: Vec<Value> = told
@@ -177,11 +216,7 @@ fn print(site: &Site, told: &Explanation) {
     }
     for step in &told.steps {
         match step.passed_over {
-            Some(PassedOver::Exempt) => say(format_args!("rule      {:<16} no, the path is exempt", step.rule)),
-            Some(PassedOver::Unproved) => {
-                say(format_args!("rule      {:<16} no, that is claimed and not proved", step.rule))
-            }
-            Some(why) => say(format_args!("rule      {:<16} no, {} differs", step.rule, why.as_str())),
+            Some(why) => say(format_args!("rule      {:<16} no, {}", step.rule, differs(why))),
             None => say(format_args!("rule      {:<16} decides", step.rule)),
         }
     }

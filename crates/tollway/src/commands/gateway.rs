@@ -43,6 +43,15 @@ pub(crate) async fn run(args: GatewayArgs) -> anyhow::Result<ExitCode> {
         });
     }
     announce(&config, &gateway, &listener)?;
+    if let Some(console) = &config.console {
+        let listening = crate::console::listen(console, Arc::clone(&config), Arc::clone(&gateway)).await?;
+        say(format_args!("  console    {}", listening.url));
+        beside.spawn(async move {
+            if let Err(error) = listening.serving.await {
+                eprintln!("the console ended: {error}");
+            }
+        });
+    }
     beside.spawn(expire_claims(gateway.current().seller));
     if config.exact.is_some() {
         beside.spawn(resolve_payments(Arc::clone(&gateway)));

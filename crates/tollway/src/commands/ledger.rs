@@ -15,7 +15,9 @@ use tollway_signatures::{PrivateKey, jws};
 use tollway_store::SqliteBooks;
 
 use super::agents::agent_id;
-use super::{KnownKeys, buyer_lines, ledger_audit, ledger_csv, ledger_paid, now, say, say_json, seller_lines};
+use super::{
+    KnownKeys, buyer_lines, ledger_audit, ledger_csv, ledger_paid, ledger_passes, now, say, say_json, seller_lines,
+};
 use crate::cli::{Format, LedgerArgs, LedgerCommand};
 use crate::compose::open_books;
 use crate::config::Config;
@@ -32,6 +34,8 @@ pub(crate) async fn run(args: LedgerArgs) -> anyhow::Result<ExitCode> {
         LedgerCommand::Close { period, now } => close(path, period.as_deref(), now, json).await,
         LedgerCommand::Statement { agent, period, lines } => statement(path, agent, period, lines, json).await,
         LedgerCommand::Paid(paid) => ledger_paid::run(path, paid, json).await,
+        LedgerCommand::Passes { open } => ledger_passes::list(&open_books(&Config::read(path)?)?, open, json).await,
+        LedgerCommand::Revoke { pass } => ledger_passes::revoke(&open_books(&Config::read(path)?)?, &pass, json).await,
         LedgerCommand::Export { format, out } => export(path, format, out.as_deref(), json).await,
         LedgerCommand::Verify { export, keys } => {
             let (bytes, known) = match export {

@@ -52,7 +52,7 @@ pub(crate) fn statement_line(line: &Line) -> String {
     join(&cells)
 }
 
-fn join(cells: &[String]) -> String {
+pub(crate) fn join(cells: &[String]) -> String {
     cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",")
 }
 

@@ -16,10 +16,13 @@ pub(crate) mod ledger;
 mod ledger_audit;
 mod ledger_csv;
 mod ledger_paid;
+mod ledger_passes;
+pub(crate) mod mcp_sell;
 mod metrics;
 pub(crate) mod pages;
 pub(crate) mod pay;
 mod pay_exact;
+pub(crate) mod playground;
 pub(crate) mod quote;
 mod reload;
 pub(crate) mod statement;
@@ -58,7 +61,7 @@ fn what(action: &Action) -> String {
 }
 
 /// What a rule does, for whom, and where not.
-fn described(rule: &Rule) -> String {
+pub(crate) fn described(rule: &Rule) -> String {
     let conditions = &rule.conditions;
     let who = |who: &Selectors| {
         let agents = who.agents.iter().map(ToString::to_string);

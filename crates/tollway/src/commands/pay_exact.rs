@@ -64,7 +64,7 @@ fn payer(args: &FromWalletArgs, per_payment: Amount) -> anyhow::Result<ExactPaye
     }
     let confirm: Option<Arc<dyn Confirm>> = if args.yes { None } else { Some(Arc::new(Terminal)) };
     Ok(ExactPayer::new(ExactPayerParts {
-        client: client()?,
+        transport: Arc::new(client()?),
         wallet: Arc::new(wallet),
         ceilings: Ceilings {
             per_payment,

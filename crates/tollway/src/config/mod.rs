@@ -1,6 +1,7 @@
 //! The configuration of a gateway: one TOML file, read whole or refused with the line. What is not
 //! understood is never passed over.
 
+mod calls;
 mod exact;
 mod facilitator;
 mod origin;
@@ -9,6 +10,7 @@ mod request_log;
 mod rules;
 mod who;
 
+pub(crate) use calls::CallConfig;
 pub(crate) use exact::ExactConfig;
 pub(crate) use facilitator::{AssetConfig, Coins, FacilitatorConfig, NetworkConfig};
 pub(crate) use origin::OriginConfig;
@@ -41,6 +43,7 @@ pub(crate) struct Config {
     /// TLS, where the gateway itself speaks it.
     pub(crate) tls: Option<TlsConfig>,
     /// What stands behind the gate.
+    #[serde(default)]
     pub(crate) origin: OriginConfig,
     /// Addresses of proxies in front that are believed about who asks, and for which host.
     #[serde(default)]
@@ -56,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) agents: AgentsConfig,
     /// Where counts and health are shown, on an address of its own.
     pub(crate) metrics: Option<MetricsConfig>,
+    /// Pages for the owner, on an address of their own.
+    pub(crate) console: Option<ConsoleConfig>,
     /// A sample of requests, written down.
     pub(crate) request_log: Option<RequestLogConfig>,
     /// Paths that are free beside the built-in ones.
@@ -73,6 +78,9 @@ pub(crate) struct Config {
     /// Price rules; the first that fits decides.
     #[serde(default)]
     pub(crate) rules: Vec<RuleConfig>,
+    /// Prices of an MCP server's calls, instead of rules; the first that fits decides.
+    #[serde(default)]
+    pub(crate) calls: Vec<CallConfig>,
     /// The folder that relative paths start from.
     #[serde(skip)]
     folder: PathBuf,
@@ -117,6 +125,18 @@ pub(crate) struct MetricsConfig {
     pub(crate) listen: SocketAddr,
 }
 
+/// The console.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConsoleConfig {
+    /// Where it is served; the URL to open is printed at the start.
+    #[serde(default = "default_console")]
+    pub(crate) listen: SocketAddr,
+    /// Further names (with their port) under which it may be asked for.
+    #[serde(default)]
+    pub(crate) hosts: Vec<String>,
+}
+
 /// Agents.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -154,7 +174,11 @@ impl Config {
         config.sites()?;
         config.exact.as_ref().map_or(Ok(()), ExactConfig::check)?;
         config.check_rules()?;
-        config.origin.check()?;
+        if config.calls.is_empty() {
+            config.origin.check()?;
+        } else {
+            config.check_calls()?;
+        }
         config.proxies()?;
         config.log_options()?;
         Ok(config)
@@ -232,6 +256,10 @@ impl Config {
 
 fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 4021))
+}
+
+fn default_console() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 4025))
 }
 
 fn yes() -> bool {

@@ -15,7 +15,7 @@ use super::Config;
 const WINDOW_MAX: u64 = 3_600;
 
 /// A folder or an HTTP server.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OriginConfig {
     /// Folder of files.
@@ -56,6 +56,11 @@ enum Http2Config {
 }
 
 impl OriginConfig {
+    /// Whether nothing stands behind.
+    pub(super) fn is_empty(&self) -> bool {
+        self.folder.is_none() && self.url.is_none()
+    }
+
     /// Checks what does not depend on files.
     pub(super) fn check(&self) -> anyhow::Result<()> {
         match (&self.folder, &self.url) {

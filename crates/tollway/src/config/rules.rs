@@ -8,8 +8,9 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use tollway_core::offer::LIFETIME_MAX;
 use tollway_core::rules::{
-    Action, Audience, Charge, Conditions, Methods, Pattern, PriceClass, Profile, Purpose, Rule, TermsRef,
+    Action, Audience, Charge, Conditions, Methods, PassTerms, Pattern, PriceClass, Profile, Purpose, Rule, TermsRef,
 };
+use tollway_ledger::pass::REQUESTS_MAX;
 use tollway_protocol::{Dress, Price};
 
 use super::exact::RuleExact;
@@ -59,6 +60,8 @@ pub(crate) struct RuleConfig {
     live: bool,
     /// How often an identical request is served again.
     re_serves: Option<u8>,
+    /// One payment opens more than one request.
+    pass: Option<PassConfig>,
     /// Signature profile.
     #[serde(default)]
     profile: ProfileConfig,
@@ -90,6 +93,26 @@ enum ProfileConfig {
     #[default]
     Strict,
     Published,
+}
+
+/// What one payment opens: so many requests, for so long.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PassConfig {
+    /// How many requests, the one that is paid included.
+    requests: u32,
+    /// For how many seconds after the payment.
+    seconds: u32,
+}
+
+impl PassConfig {
+    fn terms(&self) -> anyhow::Result<PassTerms> {
+        let Self { requests, seconds } = *self;
+        if !(2..=REQUESTS_MAX).contains(&requests) || !(1..=PassTerms::SECONDS_MAX).contains(&seconds) {
+            bail!("a `pass` is for 2 to {REQUESTS_MAX} requests within 1 to {} seconds", PassTerms::SECONDS_MAX);
+        }
+        Ok(PassTerms { requests, seconds })
+    }
 }
 
 impl RuleConfig {
@@ -208,6 +231,7 @@ impl RuleConfig {
             charge.re_serves = re_serves;
         }
         charge.live = self.live;
+        charge.pass = self.pass.as_ref().map(PassConfig::terms).transpose()?;
         charge.profile = self.profile();
         charge.terms = terms;
         Ok(charge)

@@ -5,6 +5,8 @@ mod day;
 mod report;
 mod stage;
 
+pub(crate) use stage::write_site;
+
 use std::process::ExitCode;
 
 use crate::cli::DemoArgs;

@@ -48,8 +48,7 @@ pub(crate) async fn build(args: &DemoArgs) -> anyhow::Result<Stage> {
         Some(site) => std::fs::canonicalize(site).with_context(|| format!("the site {}", site.display()))?,
         None => {
             let site = dir.join("site");
-            std::fs::create_dir_all(&site)?;
-            SITE.extract(&site).context("cannot write the site")?;
+            write_site(&site)?;
             site
         }
     };
@@ -86,6 +85,12 @@ impl Stage {
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
+}
+
+/// Writes the built-in site into a folder, which is made.
+pub(crate) fn write_site(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    SITE.extract(folder).context("cannot write the site")
 }
 
 fn fresh_folder(dir: &Path) -> anyhow::Result<PathBuf> {

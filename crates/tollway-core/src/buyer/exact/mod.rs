@@ -8,11 +8,13 @@
 mod ceilings;
 mod choice;
 mod purse;
+mod purse_log;
 mod wallet;
 
 pub use ceilings::{Ceilings, PayableAsset};
 pub use choice::{Choice, choose};
 pub use purse::{Payment, PaymentEnd, Purse, PurseLine, Signed, Spending};
+pub use purse_log::{MemoryPurse, PurseLog};
 pub use wallet::{SignedPayment, SigningOrder, Wallet};
 
 /// Seconds that a chain's clock may be behind ours: an authorization is taken to be usable for this

@@ -1,14 +1,16 @@
 //! The purse: every authorization that was signed, what became of it, and what the ceilings leave.
-//! It is a fold over the lines of its log and knows no file.
+//! It is a fold over the lines of its log and knows no file: [`PurseLog`] is the port to one.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use tollway_ledger::{Fingerprint, PaymentId};
+use tollway_ledger::{CommitmentId, Fingerprint, PaymentId};
 use tollway_protocol::{Amount, Asset, Network, Reason, Refusal};
 
 use super::CHAIN_SKEW;
 use super::ceilings::Ceilings;
+#[cfg(doc)]
+use super::purse_log::PurseLog;
 
 const DAY: u64 = 86_400;
 
@@ -89,6 +91,9 @@ pub struct Signed {
     pub version: u8,
     /// The payment header's value: sent again as it is.
     pub header: String,
+    /// The promise that it is, where it is billed later: the log of promises has it under this id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commitment: Option<CommitmentId>,
 }
 
 /// What became of a payment.
@@ -261,6 +266,7 @@ mod tests {
             expires: at + 300,
             version: 2,
             header: "e30=".to_owned(),
+            commitment: None,
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::num::NonZeroU64;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tollway_protocol::{Amount, Asset, Dress, Network, PaymentRequirements};
 
-use super::{BATCH_SETTLEMENT, EXTRA_DECIMALS, EXTRA_OFFER};
+use super::{BATCH_SETTLEMENT, EXTRA_DECIMALS, EXTRA_OFFER, EXTRA_PASS};
 use crate::offer::{Offer, OfferId};
 
 /// A decoded commitment. Nothing in it is believed until it equals an offer and its signature
@@ -42,6 +42,9 @@ pub fn requirements(offer: &Offer, network: &Network) -> PaymentRequirements {
     let mut extra = Map::new();
     extra.insert(EXTRA_DECIMALS.to_owned(), Value::from(document.scale.get()));
     extra.insert(EXTRA_OFFER.to_owned(), Value::from(offer.id().to_string()));
+    if let Some(pass) = document.pass {
+        extra.insert(EXTRA_PASS.to_owned(), json!({"requests": pass.requests, "seconds": pass.seconds}));
+    }
     if let Some(terms) = &document.terms {
         extra.insert("termsUrl".to_owned(), Value::from(terms.url.clone()));
     }

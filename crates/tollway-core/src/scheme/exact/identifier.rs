@@ -2,6 +2,8 @@
 //! recognised even when it was signed anew. Same name, same payment: the recorded answer. Same
 //! name, another payment: refused, so that nobody pays twice for one purchase.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tollway_protocol::{Reason, Refusal};
@@ -58,6 +60,18 @@ pub fn identifier_extension(wish: IdentifierWish) -> Value {
             "required": ["required"],
         },
     })
+}
+
+/// Names a purchase where the seller offers to have it named: the same for the same authorization. A name that stands
+/// there already stays.
+#[must_use]
+pub fn name_purchase(mut extensions: Map<String, Value>, nonce: &[u8; 32]) -> Map<String, Value> {
+    let info = extensions.get_mut(IDENTIFIER).and_then(|extension| extension.get_mut("info"));
+    if let Some(Value::Object(info)) = info {
+        let id = format!("pay_{}", URL_SAFE_NO_PAD.encode(&nonce[..24]));
+        info.entry("id").or_insert(json!(id));
+    }
+    extensions
 }
 
 #[cfg(test)]

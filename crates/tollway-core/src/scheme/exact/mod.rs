@@ -10,7 +10,7 @@ mod seller;
 mod sponsoring;
 mod way;
 
-pub use identifier::{IDENTIFIER, Identifier, IdentifierWish, identifier_extension};
+pub use identifier::{IDENTIFIER, Identifier, IdentifierWish, identifier_extension, name_purchase};
 pub use judge::{Judged, is_code, judge};
 pub use payload::{ExactPayment, PaymentVersion};
 pub use port::{ExactFacts, ExactScheme};

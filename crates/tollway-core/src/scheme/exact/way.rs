@@ -3,12 +3,13 @@
 use std::num::NonZeroU64;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tollway_ledger::PaymentFlow;
 use tollway_protocol::{Amount, Asset, Network, PaymentRequirements, Scale};
 
 use super::{EXACT, EXTRA_FLOW, EXTRA_OFFER, GasSponsoring, IdentifierWish, OPEN_MAX};
 use crate::offer::Offer;
+use crate::scheme::deferred::EXTRA_PASS;
 
 /// One network and asset in which a rule's price may be paid at once.
 ///
@@ -64,7 +65,11 @@ pub enum DemandBody {
 pub fn requirements(offer: &Offer, way: &ExactWay) -> PaymentRequirements {
     let document = offer.document();
     let mut asked = bare_requirements(way, document.not_after - document.not_before);
-    asked.extra.get_or_insert_default().insert(EXTRA_OFFER.to_owned(), offer.id().to_string().into());
+    let extra = asked.extra.get_or_insert_default();
+    extra.insert(EXTRA_OFFER.to_owned(), offer.id().to_string().into());
+    if let Some(pass) = document.pass {
+        extra.insert(EXTRA_PASS.to_owned(), json!({"requests": pass.requests, "seconds": pass.seconds}));
+    }
     asked
 }
 

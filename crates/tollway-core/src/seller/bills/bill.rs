@@ -146,6 +146,7 @@ fn document(statement: &Statement, price: &Price, ways: &[ExactWay], not_before:
         bill: Some(OfferBill { period: statement.period, statement: digest }),
         exact: ways.to_vec(),
         identifier: None,
+        pass: None,
         not_after: not_before + LIFETIME,
         not_before,
         rule: BILLS.to_owned(),

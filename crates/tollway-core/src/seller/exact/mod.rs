@@ -47,7 +47,7 @@ impl Seller {
 }
 
 /// The books gave no answer, or their answer is no.
-pub(super) fn from_books(error: BooksError) -> Refusal {
+pub(in crate::seller) fn from_books(error: BooksError) -> Refusal {
     match error {
         BooksError::Refused(refusal) => refusal,
         other => super::unavailable(&other),

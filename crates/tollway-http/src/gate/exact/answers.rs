@@ -18,6 +18,7 @@ use crate::body::{Body, boxed, full};
 use crate::gate::Outcome;
 use crate::gate::answers::Answer;
 use crate::gate::demand::{EXPOSED, VARY_ON};
+use crate::gate::pass::Bought;
 use crate::gate::receipt::sign_response;
 use crate::gate::sell::insert;
 use crate::gate::service::{Gate, keep_private};
@@ -58,6 +59,7 @@ impl Gate {
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
         insert(response.headers_mut(), header::CONTENT_DIGEST, &digest);
+        response.extensions_mut().insert(Bought::at_once(receipt));
         self.with_exact_receipt(response, receipt, buying)
     }
 
@@ -76,7 +78,8 @@ impl Gate {
     /// The sale stands and its answer is gone, or in other hands: its receipt is all there is.
     pub(super) fn exact_receipt_only(&self, receipt: &ExactReceipt, buying: &Buying) -> Response<Body> {
         self.shared.counters.count(Some(&receipt.rule), Outcome::Replayed);
-        let response = self.problem(Reason::AlreadyDelivered, Reason::AlreadyDelivered.meaning(), &receipt.id);
+        let mut response = self.problem(Reason::AlreadyDelivered, Reason::AlreadyDelivered.meaning(), &receipt.id);
+        response.extensions_mut().insert(Bought::at_once(receipt));
         self.with_exact_receipt(response, receipt, buying)
     }
 

@@ -15,6 +15,7 @@ use super::spool::Lent;
 use crate::body::{Body, boxed};
 use crate::gate::Outcome;
 use crate::gate::context::PaidBy;
+use crate::gate::pass::Bought;
 use crate::gate::request::is_safe;
 use crate::gate::sell::without_digest;
 use crate::gate::service::{Gate, keep_private, with_body};
@@ -182,7 +183,8 @@ impl Gate {
     }
 
     fn stream(&self, response: Response<Body>, lent: Lent, receipt: &ExactReceipt, buying: &Buying) -> Response<Body> {
-        let response = without_digest(response.map(|body| boxed(Handing::new(body, lent))));
+        let mut response = without_digest(response.map(|body| boxed(Handing::new(body, lent))));
+        response.extensions_mut().insert(Bought::at_once(receipt));
         self.with_exact_receipt(response, receipt, buying)
     }
 

@@ -1,17 +1,13 @@
 //! What a seller asks, in either version of x402, and the payment message that answers it.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tollway_core::buyer::exact::{Choice, SignedPayment};
+use tollway_core::scheme::exact::name_purchase;
 use tollway_protocol::{
     PaymentPayload, PaymentRequired, PaymentRequirements, Reason, Refusal, ResourceInfo, header, limits, v1,
 };
 
 use super::super::request::Reply;
-
-/// The extension by which a seller wants purchases to have names of the buyer's.
-const IDENTIFIER: &str = "payment-identifier";
 
 /// A demand, in the words of version 2.
 pub(super) struct Demand {
@@ -46,21 +42,11 @@ impl Demand {
         }
         let mut message = PaymentPayload::new(choice.requirements.clone(), payment.payload);
         message.resource.clone_from(&self.resource);
-        message.extensions = payment.extensions.map(|extensions| identified(extensions, nonce));
+        message.extensions = payment.extensions.map(|extensions| name_purchase(extensions, nonce));
         let text = message.encode();
         if text.len() <= limits::PAYMENT_HEADER {
             return Ok(text);
         }
         Err(Refusal::new(Reason::PaymentTooLarge, "with the seller's extensions the payment is longer than is read"))
     }
-}
-
-/// Names the purchase where the seller wants it named.
-fn identified(mut extensions: Map<String, Value>, nonce: &[u8; 32]) -> Map<String, Value> {
-    let info = extensions.get_mut(IDENTIFIER).and_then(|extension| extension.get_mut("info"));
-    if let Some(Value::Object(info)) = info {
-        let id = format!("pay_{}", URL_SAFE_NO_PAD.encode(&nonce[..24]));
-        info.entry("id").or_insert(json!(id));
-    }
-    extensions
 }

@@ -19,13 +19,13 @@ use tollway_protocol::{Reason, Refusal, header};
 use tollway_signatures::digest;
 
 use super::request::{Reply, Target, send};
-use super::{Entropy, Order, PayError};
+use super::{Entropy, Order, PayError, Transport};
 use demand::Demand;
 
 /// Who pays, and by which means it asks.
 pub struct ExactPayerParts {
-    /// The HTTP client: without redirects, with a time limit.
-    pub client: reqwest::Client,
+    /// What sends requests, such as a `reqwest` client: without redirects, with a time limit.
+    pub transport: Arc<dyn Transport>,
     /// Signs.
     pub wallet: Arc<dyn Wallet>,
     /// What it pays at most.
@@ -200,6 +200,7 @@ impl ExactPayer {
             expires: payment.expires,
             version: demand.version,
             header: demand.payment(choice, payment, &nonce)?,
+            commitment: None,
         };
         parts.purse.commit(&parts.ceilings, signed.clone(), now)?;
         Ok(signed)
@@ -218,7 +219,7 @@ impl ExactPayer {
                 .map_err(|_| Refusal::new(Reason::Internal, "a payment header is ASCII"))?;
             headers.insert(HeaderName::from_static(field), value);
         }
-        send(&self.parts.client, target, &headers, self.parts.body_max).await
+        send(self.parts.transport.as_ref(), target, &headers, self.parts.body_max).await
     }
 }
 

@@ -5,8 +5,9 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use async_trait::async_trait;
 use parking_lot::Mutex;
-use tollway_core::buyer::exact::{Ceilings, Payment, Purse, PurseLine, Signed, Spending};
+use tollway_core::buyer::exact::{Ceilings, Payment, Purse, PurseLine, PurseLog, Signed, Spending};
 use tollway_ledger::Fingerprint;
 use tollway_protocol::{Amount, Reason, Refusal};
 
@@ -57,10 +58,7 @@ impl PurseFile {
     /// As [`allows`](Self::allows), or `replay_pending` for a purchase under way elsewhere.
     pub fn commit(&self, ceilings: &Ceilings, signed: Signed, now: u64) -> Result<(), Refusal> {
         self.locked(|state| {
-            if state.purse.open_payment(&signed.purchase).is_some() {
-                return Err(Refusal::new(Reason::ReplayPending, "the same purchase is under way already"));
-            }
-            state.purse.allows(ceilings, &signed.host, signed.price, now)?;
+            state.purse.admits(ceilings, &signed, now)?;
             state.write(PurseLine::Signed(Box::new(signed)))
         })
     }
@@ -111,6 +109,33 @@ impl PurseFile {
 
     fn unavailable(&self, error: &io::Error) -> Refusal {
         Refusal::new(Reason::JournalUnavailable, format!("the purse {}: {error}", self.path.display()))
+    }
+}
+
+#[async_trait]
+impl PurseLog for PurseFile {
+    async fn allows(&self, ceilings: &Ceilings, host: &str, price: Amount, now: u64) -> Result<(), Refusal> {
+        self.allows(ceilings, host, price, now)
+    }
+
+    async fn commit(&self, ceilings: &Ceilings, signed: Signed, now: u64) -> Result<(), Refusal> {
+        self.commit(ceilings, signed, now)
+    }
+
+    async fn record(&self, line: PurseLine) -> Result<(), Refusal> {
+        self.record(line)
+    }
+
+    async fn open_payment(&self, purchase: &Fingerprint) -> Result<Option<Signed>, Refusal> {
+        self.open_payment(purchase)
+    }
+
+    async fn payments(&self) -> Result<Vec<Payment>, Refusal> {
+        self.payments()
+    }
+
+    async fn spending(&self, host: Option<&str>, now: u64) -> Result<Spending, Refusal> {
+        self.locked(|state| Ok(state.purse.spending(now, |signed| host.is_none_or(|host| signed.host == host))))
     }
 }
 
@@ -182,6 +207,7 @@ mod tests {
             expires: NOON + 300,
             version: 2,
             header: "e30=".to_owned(),
+            commitment: None,
         }
     }
 

@@ -60,7 +60,7 @@ async fn promised(shop: &Shop, name: &str, amount: u128) {
         offer: Some("offer".into()),
         terms: None,
         price_proof: PriceProof::BuyerSigned,
-        evidence: Evidence { base: name.to_owned(), signature: [1; 64] },
+        evidence: Evidence { kind: EvidenceKind::Rfc9421, base: name.to_owned(), signature: [1; 64] },
     };
     let Reserve::Reserved(held) = shop.books.reserve(sale, NOON).await.unwrap() else { panic!("no credit") };
     let delivery = Delivery { status: 200, ..Delivery::default() };

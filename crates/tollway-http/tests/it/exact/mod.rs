@@ -7,6 +7,7 @@ mod bills;
 mod demands;
 mod identifiers;
 mod paid;
+mod passes;
 mod refused;
 mod remote;
 mod shop;

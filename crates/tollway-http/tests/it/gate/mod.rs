@@ -11,6 +11,7 @@ mod delivery;
 mod dresses;
 mod identity;
 mod methods;
+mod passes;
 mod paths;
 mod payments;
 mod published;

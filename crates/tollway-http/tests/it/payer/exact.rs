@@ -97,7 +97,9 @@ impl Buyer {
         static NONCES: AtomicU64 = AtomicU64::new(0);
         let (wallet, clock) = (Arc::new(wallet), Arc::new(ManualClock::at(NOON)));
         let payer = ExactPayer::new(ExactPayerParts {
-            client: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            transport: Arc::new(
+                reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            ),
             wallet: wallet.clone(),
             ceilings: Ceilings::cautious(vec![asset]),
             purse: PurseFile::open(&folder.join("purse.jsonl")).unwrap(),

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use tollway_ledger::{
     AccountView, AgentId, AgentTerms, Books, BooksError, CheckpointSigner, Claim, CloseOutcome, CommitmentId, Delivery,
-    DeliveryNote, Document, DocumentKind, Entry, Hash, Ledger, Line, Period, PostOutcome, Recorded, Reservation,
-    Reserve, Sale, Sequence, Statement, StatementFilter,
+    DeliveryNote, Document, DocumentKind, Entry, Hash, Ledger, Line, Pass, PassBooks, PassId, PassRecord, PassTaken,
+    PassUse, Period, PostOutcome, Recorded, Reservation, Reserve, Sale, Sequence, Statement, StatementFilter,
 };
 use tollway_store::SqliteBooks;
 
@@ -36,6 +36,44 @@ impl FaultyBooks {
             Some((named, error)) if *named == call || *named == "*" => Err(error.clone()),
             _ => Ok(()),
         }
+    }
+}
+
+#[async_trait]
+impl PassBooks for FaultyBooks {
+    async fn pass_open(&self, pass: Pass, now: u64) -> Result<PassRecord, BooksError> {
+        self.ask("pass_open")?;
+        self.real.pass_open(pass, now).await
+    }
+
+    async fn pass_take(&self, id: &PassId, used: PassUse, now: u64) -> Result<PassTaken, BooksError> {
+        self.ask("pass_take")?;
+        self.real.pass_take(id, used, now).await
+    }
+
+    async fn pass_return(&self, taken: PassTaken, now: u64) -> Result<(), BooksError> {
+        self.ask("pass_return")?;
+        self.real.pass_return(taken, now).await
+    }
+
+    async fn pass_revoke(&self, id: &PassId, now: u64) -> Result<PassRecord, BooksError> {
+        self.ask("pass_revoke")?;
+        self.real.pass_revoke(id, now).await
+    }
+
+    async fn pass(&self, id: &PassId) -> Result<Option<PassRecord>, BooksError> {
+        self.ask("pass")?;
+        self.real.pass(id).await
+    }
+
+    async fn pass_of(&self, payer: &str, rule: &str, now: u64) -> Result<Option<PassRecord>, BooksError> {
+        self.ask("pass_of")?;
+        self.real.pass_of(payer, rule, now).await
+    }
+
+    async fn passes(&self, after: Sequence, limit: usize) -> Result<Vec<PassRecord>, BooksError> {
+        self.ask("passes")?;
+        self.real.passes(after, limit).await
     }
 }
 

@@ -72,6 +72,14 @@ impl Payments {
         *right = right.saturating_sub(amount);
     }
 
+    /// Whether a payment of this payer for this rule is in this state.
+    pub(super) fn paid(&self, id: &PaymentId, payer: &str, rule: &str, state: ExactState) -> bool {
+        self.tracks.get(id).is_some_and(|track| {
+            let own = track.refund == refund_account(&track.network, payer) && track.credit == revenue_account(rule);
+            own && track.state == state
+        })
+    }
+
     /// The payment, moved on to `next` if it is in one of the states `from`.
     fn step(&mut self, id: &PaymentId, from: &[ExactState], next: ExactState) -> Result<&Track, (FaultKind, String)> {
         match self.tracks.get_mut(id) {

@@ -1,0 +1,5 @@
+//! The relay between real processes and sockets.
+
+mod http;
+mod pipes;
+mod stage;

@@ -1,0 +1,17 @@
+//! Arguments of tools that cost.
+
+use clap::{Args, Subcommand};
+
+use super::McpSellArgs;
+
+#[derive(Debug, Args)]
+pub(crate) struct McpArgs {
+    #[command(subcommand)]
+    pub(crate) command: McpCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum McpCommand {
+    /// Put prices on the tools, resources and prompts of a server, without touching it.
+    Sell(McpSellArgs),
+}
