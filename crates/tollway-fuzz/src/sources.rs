@@ -21,7 +21,7 @@ const ELSEWHERE: [(&str, &str); 18] = [
     ("ledger/id.rs: from_bytes", "bytes of a known number"),
     ("ledger/id.rs: of", "a hash"),
     ("ledger/statement.rs: of", "a sum"),
-    ("mcp/seller/prices.rs: of", "a price list of this program"),
+    ("mcp/seller/prices.rs: of", "a price list of one's own"),
     ("protocol/price.rs: of", "a table"),
     ("protocol/price.rs: parse_decimal", "the grammar under every price, fed by those"),
     ("protocol/v1.rs: of", "what was read already"),

@@ -188,9 +188,9 @@ pub fn tiles(tiles: &[Tile<'_>]) -> Markup {
         div.tiles {
             @for (place, tile) in tiles.iter().enumerate() {
                 dl class=(if place == 0 { "tile accent" } else { "tile" }) {
-                    dt { (tile.label) (tile.mark.badge()) }
+                    dt { (tile.label) }
                     dd.figure data-live=[(!tile.live.is_empty()).then_some(tile.live)] { (tile.figure) }
-                    @if !tile.note.is_empty() { dd.note { (tile.note) } }
+                    dd.note { span { (tile.note) } (tile.mark.badge()) }
                 }
             }
         }

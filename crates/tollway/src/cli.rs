@@ -362,6 +362,10 @@ pub(crate) struct CrawlArgs {
     /// Add every answer to this archive (WARC/1.1), with what was paid for it.
     #[arg(long, value_name = "FILE")]
     pub(crate) warc: Option<PathBuf>,
+    /// Serve a page with pages, money, rate and what is left of the budget, on this address
+    /// (127.0.0.1:4026 unless given), also after the crawl, until ctrl-c. Its URL is printed.
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:4026")]
+    pub(crate) ui: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) purse: PurseArgs,
     /// Print the summary as JSON.

@@ -28,6 +28,7 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use tollway_core::rules::{Action, Rule, RuleSet, TermsRef};
 use tollway_core::scheme::exact::GasSponsoring;
+use tollway_http::gate::PageLook;
 use tollway_http::origin::TrustedProxies;
 use tollway_http::site::Site;
 
@@ -59,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) agents: AgentsConfig,
     /// Where counts and health are shown, on an address of its own.
     pub(crate) metrics: Option<MetricsConfig>,
+    /// What people see of the seller on a 402.
+    pub(crate) page: Option<PageConfig>,
     /// Pages for the owner, on an address of their own.
     pub(crate) console: Option<ConsoleConfig>,
     /// A sample of requests, written down.
@@ -95,6 +98,24 @@ pub(crate) struct SellerConfig {
     /// Network id of the deferred way.
     #[serde(default = "default_network")]
     pub(crate) network: String,
+}
+
+/// The page that a person's browser gets on a 402.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageConfig {
+    /// The seller's name as people know it.
+    name: Option<String>,
+    /// Its colour, `#rrggbb`, dark enough for white text on it.
+    accent: Option<String>,
+}
+
+impl PageConfig {
+    /// What it looks like.
+    pub(crate) fn look(&self) -> anyhow::Result<PageLook> {
+        let accent = self.accent.as_deref().map(str::parse).transpose().context("`page.accent`")?;
+        PageLook::new(self.name.clone(), accent).context("`page.name`")
+    }
 }
 
 /// The books.
@@ -250,6 +271,7 @@ impl Config {
                 bail!("two rules have the id `{}`", rule.id);
             }
         }
+        self.page.as_ref().map(PageConfig::look).transpose()?;
         self.rule_set(vec![None; self.rules.len()], &[]).map(drop)
     }
 }
@@ -347,6 +369,34 @@ facilitator = ["http://127.0.0.1:4022"]
         assert_eq!(way.asset.as_str(), "0x036CbD53842c5426634e7929541eC2318f3dCF7e");
         assert_eq!((way.extra["name"].as_str(), charge.dresses.len()), (Some("USDC"), 0));
         assert!(exact.identifier.is_some());
+    }
+
+    #[test]
+    fn gas_sponsoring_is_what_is_configured_else_what_the_facilitator_takes() {
+        let asset = "[[exact.assets]]\nnetwork = \"eip155:84532\"\naddress = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\"\nname = \"USDC\"\nversion = \"2\"\ndecimals = 6\nsymbol = \"USDC\"\npermit2 = true\n";
+        let taken = [GasSponsoring::Eip2612];
+        let declared = |exact: &str, own: &str| {
+            let rule = exact_rule(&format!("price = \"$0.002\"\nexact = {{ {own} }}"));
+            let config = Config::parse(&format!("{BASE}{EXACT}{exact}{rule}")).unwrap();
+            let rules = config.rule_set(vec![None], &taken).unwrap();
+            rules.rules()[0].charge_terms().unwrap().exact.as_ref().unwrap().ways[0].sponsoring.clone()
+        };
+        let both = "gas_sponsoring = [\"eip2612\", \"erc20-approval\"]\n";
+        assert_eq!(declared("", ""), [], "EIP-3009 needs no approval");
+        assert_eq!(declared(asset, ""), taken);
+        assert_eq!(declared(&format!("{both}{asset}"), ""), GasSponsoring::ALL);
+        assert_eq!(declared(asset, "gas_sponsoring = [\"erc20-approval\"]"), [GasSponsoring::Erc20Approval]);
+        assert_eq!(declared(&format!("{both}{asset}"), "gas_sponsoring = []"), []);
+    }
+
+    #[test]
+    fn the_gate_waits_no_shorter_than_its_origin_may_take_to_begin() {
+        let origin = |lines: &str| BASE.replace("folder = \"site\"", &format!("url = \"http://127.0.0.1:1\"\n{lines}"));
+        let wait = |lines: &str| Config::parse(&origin(lines)).map(|config| config.origin.answer_wait().as_secs());
+        assert_eq!(wait("").unwrap(), 90);
+        assert_eq!(wait("first_byte_wait = 200").unwrap(), 230);
+        assert_eq!(wait("first_byte_wait = 5\nanswer_wait = 7").unwrap(), 7);
+        assert!(wait("answer_wait = 59").unwrap_err().to_string().contains("not shorter"));
     }
 
     #[test]
