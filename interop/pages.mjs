@@ -27,6 +27,8 @@ await checkRules();
 await checkWhatIf();
 await checkHealth();
 await checkWithoutScripts();
+await checkCrawl();
+await checkSpending();
 await browser.close();
 await shop.close();
 
@@ -221,4 +223,33 @@ async function checkWithoutScripts() {
   await plain.getByText(shop.agent).first().waitFor();
   await plain.context().close();
   say("without scripts: overview and agents read as they do with them");
+}
+
+async function checkCrawl() {
+  const before = Number(audited().charged);
+  const crawl = await shop.watched("crawl", "--max-price", "$0.01", "--budget", "$0.30", "--ui=127.0.0.1:0");
+  const watching = await visit(browser, crawl.url);
+  await watching.getByText("finished").waitFor();
+  const spent = Number(audited().charged) - before;
+  assert.ok(spent > 0);
+  assert.equal(await watching.locator('[data-live="charged"]').textContent(), usd(spent));
+  assert.equal(await watching.locator('[data-live="left"]').textContent(), usd(300000 - spent));
+  await looks(watching, "crawl");
+  await watching.context().close();
+  assert.equal(await crawl.end(), 0);
+  say(`crawl --ui: ${usd(spent)} spent, what is left of the budget, and it ends when told to`);
+}
+
+async function checkSpending() {
+  const { total, rows } = shop.spent();
+  const spending = await shop.watched("spending", "--ui=127.0.0.1:0");
+  const watching = await visit(browser, spending.url);
+  const figure = (label) => watching.locator("dl.tile", { hasText: label }).locator(".figure").first().textContent();
+  assert.deepEqual([await figure("Paid"), await figure("Payments")], [usd(total.paid), String(total.payments)]);
+  assert.equal(total.paid, audited().charged, "buyer and seller agree");
+  await watching.getByText(rows[0].key).first().waitFor();
+  await looks(watching, "spending");
+  await watching.context().close();
+  assert.equal(await spending.end(), 0);
+  say(`spending --ui: ${usd(total.paid)}, as tollway spending says and the seller's books have it`);
 }

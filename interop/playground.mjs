@@ -13,10 +13,11 @@ const ready = (page) => page.waitForFunction(() => document.documentElement.data
 const idle = (page) => page.waitForFunction(() => !document.getElementById("playground").classList.contains("busy"));
 
 /** Waits until a figure of the page is this. */
-async function becomes(page, name, wanted) {
+async function becomes(page, name, wanted, timeout = 20_000) {
   await page.waitForFunction(
     ([name, wanted]) => Math.abs(Number(document.querySelector(`[data-live="${name}"]`).textContent.replace("$", "")) - wanted) < 1e-9,
     [name, wanted],
+    { timeout },
   );
 }
 
@@ -198,10 +199,10 @@ const tests = {
         }
       }
     });
-    await tell(page, "watch the price feed for 50 cents");
+    await tell(page, "watch the price feed for 20 cents");
     await card(page).waitFor();
     await confirm(page);
-    await becomes(page, "owed", 0.5);
+    await becomes(page, "owed", 0.2, 120_000);
     await idle(page);
     const [rows, longest] = await page.evaluate(() => [document.querySelectorAll("#steps li").length, globalThis.longest]);
     assert.ok(rows <= 400, `${rows} rows`);

@@ -1,11 +1,12 @@
 // A gateway with a console, and an agent that buys there: the scene for the console's browser test. Every figure on its
 // pages comes from sales that really happened.
 
+import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { freePort } from "../client/http.mjs";
-import { run, scratch, start } from "../client/program.mjs";
+import { program, run, scratch, start } from "../client/program.mjs";
 
 const PAGES = 9;
 
@@ -55,7 +56,9 @@ export async function openShop() {
     buyer,
     url: gateway.found,
     crawl: () => run("crawl", `${origin}/`, ...buyer, "--max-price", "$0.01", "--budget", "$1", "--json"),
+    watched: (...words) => watched([...words, ...(words[0] === "crawl" ? [`${origin}/`, ...buyer] : ["--audit", join(folder, "audit.jsonl"), "--purse", join(folder, "no-purse")])]),
     pay: (path) => run("pay", `${origin}${path}`, ...buyer, "--max-price", "$0.10", "--json"),
+    spent: () => JSON.parse(run("spending", "--audit", join(folder, "audit.jsonl"), "--purse", join(folder, "no-purse"), "--json")),
     ask: (...words) => JSON.parse(run(...words, "-c", config, "--json")),
     ledger: (...words) => JSON.parse(run("ledger", "-c", config, "--json", ...words)),
     close: async () => {
@@ -63,6 +66,22 @@ export async function openShop() {
       await keys.end();
     },
   };
+}
+
+/** Starts a command that serves a page and prints its URL on standard error; `end()` gives its exit code. */
+function watched(words) {
+  const child = spawn(program, words, { stdio: ["ignore", "ignore", "pipe"] });
+  process.on("exit", () => child.kill("SIGKILL"));
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  return new Promise((resolve, reject) => {
+    let said = "";
+    gone.then((code) => reject(new Error(`${words[0]} ended with ${code}: ${said}`)));
+    child.stderr.on("data", (chunk) => {
+      said += chunk;
+      const url = /watch at (\S+)\n/.exec(said)?.[1];
+      if (url) resolve({ url, end: () => (child.kill("SIGTERM"), gone) });
+    });
+  });
 }
 
 function writeSite(site) {

@@ -15,4 +15,5 @@ pub mod live;
 pub mod money;
 pub mod plot;
 pub mod reply;
+pub mod spending;
 pub mod when;

@@ -167,7 +167,8 @@ fn current(config: &Config, seller: Seller, gated: Gated) -> anyhow::Result<Curr
 fn gated(config: &Config, seller: &Seller, spool: &Spool) -> anyhow::Result<Gated> {
     // A folder reads no headers; telling it who paid would be a signature for nothing.
     let payment_context = config.origin.payment_context && config.origin.url.is_some();
-    let options = GateOptions { payment_context, ..GateOptions::default() };
+    let upstream_wait = config.origin.answer_wait();
+    let options = GateOptions { payment_context, upstream_wait, ..GateOptions::default() };
     let look = config.page.as_ref().map(PageConfig::look).transpose()?.unwrap_or_default();
     let gate = GateLayer::with_spool(seller.clone(), config.sites()?, options, spool.clone()).looking(look);
     let proxy = config.proxy()?;

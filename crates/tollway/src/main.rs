@@ -89,7 +89,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             McpCommand::Sell(args) => commands::mcp_sell::run(args).await,
             McpCommand::Pay(args) => commands::mcp_pay::run(*args).await,
         },
-        Command::Spending(args) => commands::spending::run(&args),
+        Command::Spending(args) => commands::spending::run(&args).await,
         Command::Keys(args) => commands::keys::run(args).await,
         Command::Devnet(args) => commands::devnet::run(args).await,
         Command::Pay(args) => commands::pay::run(args).await,

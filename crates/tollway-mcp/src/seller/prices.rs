@@ -25,8 +25,11 @@ pub enum When {
     /// Where each of these holds.
     All(Vec<ArgumentTest>),
     /// Where a function says so.
-    Told(Arc<dyn Fn(&Map<String, Value>) -> bool + Send + Sync>),
+    Told(Arc<Says>),
 }
+
+/// Whether an entry speaks of these arguments.
+type Says = dyn Fn(&Map<String, Value>) -> bool + Send + Sync;
 
 impl fmt::Debug for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

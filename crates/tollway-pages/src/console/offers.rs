@@ -61,8 +61,8 @@ pub(super) async fn page(console: &Console) -> Answer {
     let counts = console.desk.counts().await;
     let mut all = Funnel::default();
     counts.iter().for_each(|count| all.add(count));
-    let figures = console.figures.lock().clone();
-    let sales: u64 = figures.assets.values().map(|asset| asset.over(Range::All, console.clock.now()).total.sales).sum();
+    let figures = console.figures.lock();
+    let sales: u64 = figures.assets.values().map(|asset| asset.total(Range::All, console.clock.now()).sales).sum();
     let (asked, quoted, paid, refused) =
         (grouped(all.asked), grouped(all.quoted), grouped(all.paid), grouped(all.refused));
     let sales = grouped(sales);

@@ -1,4 +1,4 @@
-//! What the agent can do: read, crawl, compare and buy, follow a feed, have pages rendered, close the day.
+//! What the agent can do: read, crawl, compare and buy, follow a feed, have pages rendered.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,19 +7,17 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::Value;
 use tollway_http::payer::{Order, Outgoing};
-use tollway_ledger::{Books as _, Period, Statement, StatementFilter};
 use tollway_protocol::{Amount, header};
 use url::Url;
 
 use super::exact::{Bought, Counts};
 use super::promise::is_served;
+use super::reading::{Link, anchors, best, excerpt};
 use super::{Agent, AgentError, Id};
 use crate::money::dollars;
 use crate::stage::Shop;
-use crate::trace::{Kind, Part, Scheme};
+use crate::trace::Scheme;
 
-/// Longest piece of a page that is shown in the chat, in characters.
-const EXCERPT: usize = 600;
 /// Pages that one crawl asks for at most.
 const CRAWL_MAX: usize = 200;
 /// Free pages that are timed.
@@ -193,65 +191,6 @@ impl Agent {
         Ok(answer.status() == StatusCode::OK)
     }
 
-    /// Closes the day: each seller that is owed makes its bill, and each bill is paid by one transfer.
-    ///
-    /// # Errors
-    /// See [`AgentError`].
-    pub async fn close_day(self: &Arc<Self>, tab: Id) -> Result<Done, AgentError> {
-        let period = Period::day_of(self.now());
-        let midnight = self.stage.clock().next_day();
-        let (mut told, mut cost) = (Vec::new(), Amount::ZERO);
-        for shop in self.stage.shops() {
-            let closed = shop.books().close(period, midnight, &shop.seal()).await?;
-            for statement in closed.statements.iter().filter(|statement| statement.agent.as_str() == self.stage.agent) {
-                let (lines, payable) = (statement.lines, dollars(statement.payable));
-                let title = format!("{lines} promises of {period} became one bill over {payable}");
-                let part = Part::new("Statement", serde_json::to_string_pretty(statement).unwrap_or_default());
-                self.timeline.add(Kind::Bill, Scheme::Deferred, title, vec![part]);
-                if statement.payable == Amount::ZERO {
-                    told.push(format!("{lines} promises come to less than a cent: they wait for the next bill."));
-                }
-            }
-            // A bill that nobody wanted to pay yesterday is asked about again.
-            for statement in self.due(shop).await? {
-                told.push(self.pay_bill(tab, shop, &statement, &mut cost).await?);
-            }
-        }
-        if told.is_empty() {
-            return Ok(Done { text: format!("{period} is closed. Nothing was promised, so there is no bill."), cost });
-        }
-        Ok(Done { text: told.join("\n"), cost })
-    }
-
-    /// Bills of this seller that wait for money.
-    async fn due(&self, shop: &Shop) -> Result<Vec<Statement>, AgentError> {
-        let filter = StatementFilter { agent: Some(self.id()?), period: None };
-        let mut all = shop.books().statements(filter).await?;
-        all.retain(|statement| statement.paid.is_none() && statement.payable > Amount::ZERO);
-        Ok(all)
-    }
-
-    async fn pay_bill(
-        self: &Arc<Self>,
-        tab: Id,
-        shop: &Shop,
-        statement: &Statement,
-        cost: &mut Amount,
-    ) -> Result<String, AgentError> {
-        let (lines, carried) = (statement.lines, statement.carried.get());
-        let path =
-            shop.seller().bill_path(statement).ok_or_else(|| AgentError::NotFound("there is no bill".to_owned()))?;
-        let bought = self.buy_exact(tab, Order::get(at(shop, &path)?), Counts::Already).await?;
-        *cost = plus(*cost, bought.cost);
-        let rest = if carried == 0 { String::new() } else { format!(" {carried} micro-dollars are carried on.") };
-        Ok(format!(
-            "{lines} promises to {} became one bill of {}, paid by one transfer: {}.{rest}",
-            shop.name,
-            dollars(bought.cost),
-            bought.reference.unwrap_or_default()
-        ))
-    }
-
     /// A page, by promise where it costs money.
     async fn page(self: &Arc<Self>, tab: Id, url: &Url) -> Result<(String, Amount), AgentError> {
         let body = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -294,71 +233,12 @@ fn millis(micros: u128) -> String {
     format!("{}.{:02} ms", micros / 1_000, micros % 1_000 / 10)
 }
 
-/// A page that can be bought.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Link {
-    url: Url,
-    title: String,
-}
-
-/// The page that shares most words with what was asked for; none where no word is shared.
-fn best<'a>(links: &'a [Link], words: &str) -> Option<&'a Link> {
-    let wanted: Vec<String> = words
-        .split(|letter: char| !letter.is_alphanumeric())
-        .filter(|word| word.chars().count() > 2)
-        .map(str::to_lowercase)
-        .filter(|word| !["the", "article", "about", "and", "read"].contains(&word.as_str()))
-        .collect();
-    let score = |link: &Link| {
-        let text = format!("{} {}", link.title, link.url.path()).to_lowercase();
-        wanted.iter().filter(|word| text.contains(word.as_str())).count()
-    };
-    if wanted.is_empty() {
-        return links.first();
-    }
-    links.iter().max_by_key(|link| score(link)).filter(|link| score(link) > 0)
-}
-
-/// The targets and texts of a page's links.
-fn anchors(page: &str) -> impl Iterator<Item = (&str, String)> {
-    page.split("<a ").skip(1).filter_map(|rest| {
-        let (_, rest) = rest.split_once("href=\"")?;
-        let (address, rest) = rest.split_once('"')?;
-        let (_, rest) = rest.split_once('>')?;
-        let (inner, _) = rest.split_once("</a>")?;
-        Some((address, plain(inner)))
-    })
-}
-
-/// The beginning of a page's text.
-fn excerpt(page: &str) -> String {
-    let body = page.split_once("<main").map_or(page, |(_, main)| main).split_once('>').map_or("", |(_, body)| body);
-    let text = plain(body);
-    let mut short: String = text.chars().take(EXCERPT).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
-}
-
-/// Text without tags, spaces joined.
-fn plain(html: &str) -> String {
-    let mut text = String::new();
-    for piece in html.split('<') {
-        let words = piece.split_once('>').map_or(piece, |(_, words)| words);
-        text.push_str(words);
-        text.push(' ');
-    }
-    let text = text.replace("&amp;", "&").replace("&#39;", "'").replace("&quot;", "\"").replace("&nbsp;", " ");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn at(shop: &Shop, path: &str) -> Result<Url, AgentError> {
+pub(super) fn at(shop: &Shop, path: &str) -> Result<Url, AgentError> {
     Url::parse(&shop.origin)
         .and_then(|origin| origin.join(path))
         .map_err(|error| AgentError::NotFound(format!("{path}: {error}")))
 }
 
-fn plus(left: Amount, right: Amount) -> Amount {
+pub(super) fn plus(left: Amount, right: Amount) -> Amount {
     left.checked_add(right).unwrap_or(left)
 }

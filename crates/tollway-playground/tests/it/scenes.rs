@@ -52,7 +52,7 @@ async fn a_crawl_stays_within_its_sum_and_a_day_of_promises_becomes_one_transfer
     assert_eq!(done.cost, Amount::new(50_000), "five pages at a cent: {}", done.text);
     let ticks = rig.agent.watch(rig.tab, Amount::new(100_000)).await.unwrap();
     assert!(ticks.text.starts_with("200 ticks for $0.10"), "{}", ticks.text);
-    assert_eq!(rig.cards.lock().len(), 2, "one question each");
+    assert_eq!(rig.asked(), 2, "one question each");
     assert_eq!((rig.balance().await, rig.owed().await), (FUNDS, 150_000), "promised, not paid");
     let blocks = rig.agent.stage().chain.block();
 
@@ -90,10 +90,10 @@ async fn a_free_tool_costs_nothing_and_a_paid_one_its_price_once_confirmed() {
         rig.agent.perform(rig.tab, &wish).await.unwrap()
     };
     assert_eq!(call("what is 3 + 4").await.text, "add-two-numbers: 7");
-    assert_eq!((rig.cards.lock().len(), rig.balance().await), (0, FUNDS));
+    assert_eq!((rig.asked(), rig.balance().await), (0, FUNDS));
     let done = call("square 12").await;
     assert!(done.text.starts_with("square: 144"), "{}", done.text);
-    assert_eq!((rig.cards.lock().len(), rig.balance().await), (1, FUNDS - 10_000));
+    assert_eq!((rig.asked(), rig.balance().await), (1, FUNDS - 10_000));
     assert!(call("search lighthouse").await.text.contains("(/articles/lighthouse-dues.html)"));
     assert_eq!(rig.balance().await, FUNDS - 30_000);
     assert_eq!(rig.agent.budget().spent, Amount::new(30_000));
@@ -115,7 +115,7 @@ async fn a_browser_session_is_one_payment_and_the_pages_within_it_cost_nothing()
     let rig = Rig::new(Person::Yes).await;
     let done = rig.agent.browse(rig.tab, 12).await.unwrap();
     assert!(done.text.contains("2 payment"), "ten pages a pass: {}", done.text);
-    assert_eq!((rig.cards.lock().len(), rig.balance().await), (2, FUNDS - 100_000));
+    assert_eq!((rig.asked(), rig.balance().await), (2, FUNDS - 100_000));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Arguments of what was spent.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -17,6 +18,10 @@ pub(crate) struct SpendingArgs {
     /// The log of promises.
     #[arg(long, value_name = "FILE", default_value = "audit.jsonl")]
     pub(crate) audit: PathBuf,
+    /// Serve a page with all of it on this address (127.0.0.1:4027 unless given) until ctrl-c. Its URL is
+    /// printed.
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:4027", conflicts_with_all = ["json", "csv"])]
+    pub(crate) ui: Option<SocketAddr>,
     /// Print JSON; amounts are micro-dollars.
     #[arg(long)]
     pub(crate) json: bool,

@@ -11,9 +11,7 @@ use tokio::task::JoinSet;
 use tollway_core::buyer::Budget;
 use tollway_core::clock::SystemClock;
 use tollway_http::payer::Payer;
-use tollway_http::server::serve;
 use tollway_pages::buying::{Buying, BuyingPages};
-use tollway_pages::door::Entrance;
 use tollway_protocol::Amount;
 
 use super::buyer::{PayerOptions, PayingFetch, payer, user_agent};
@@ -84,17 +82,9 @@ impl Shown {
 
 async fn shown(listen: SocketAddr, budget: Amount, before: Amount) -> anyhow::Result<Shown> {
     let buying = Arc::new(Buying::new(Arc::new(SystemClock), budget, before));
-    let (listener, door) = console::door(listen, &[]).await.context("--ui")?;
-    // The summary alone belongs on standard output.
-    eprintln!("watch at {}", door.url());
-    let entrance = Entrance::new(door, Buying::assets(), Arc::new(BuyingPages(Arc::clone(&buying))));
-    let mut serving = JoinSet::new();
+    let pages = Arc::new(BuyingPages(Arc::clone(&buying)));
+    let mut serving = console::show(listen, Buying::assets(), pages).await?;
     serving.spawn(Arc::clone(&buying).keep());
-    serving.spawn(async move {
-        if let Err(error) = serve(listener, Arc::new(entrance), console::options(), std::future::pending()).await {
-            eprintln!("the page ended: {error}");
-        }
-    });
     Ok(Shown { buying, serving })
 }
 

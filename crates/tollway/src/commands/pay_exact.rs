@@ -13,7 +13,7 @@ use tollway_evm::asset::{Assets, chain_id};
 use tollway_evm::client::EvmWallet;
 use tollway_http::payer::exact::{Confirm, ExactAnswer, ExactPayer, ExactPayerParts, PurseFile, Quote};
 use tollway_http::payer::{Order, PayError};
-use tollway_protocol::{Amount, Network, Price, Reason};
+use tollway_protocol::{Amount, Asset, Network, Price, Reason, Scale};
 
 use super::buyer::{BODY_MAX, client, entropy};
 use super::{say, say_json};
@@ -213,6 +213,11 @@ fn print_quote(quote: &Quote) {
             Some(asset) => {
                 let price = Price { amount: entry.amount, asset: asset.asset(), scale: asset.scale };
                 format!("{} {}", price.to_decimal(), asset.symbol)
+            }
+            // Books in US dollars count millionths of one; no other scale is believed.
+            None if entry.asset == Asset::usd() => {
+                let price = Price { amount: entry.amount, asset: Asset::usd(), scale: Scale::MICRO };
+                format!("{} USD", price.to_decimal())
             }
             None => format!("{} of {}", entry.amount, entry.asset),
         };

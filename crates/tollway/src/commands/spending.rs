@@ -1,22 +1,34 @@
 //! `tollway spending`: what was spent, by server, tool, day or scheme.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::Value;
+use tollway_pages::spending::{SpendingLog, SpendingPages, SpentBy, SpentSum};
 
+use super::gateway::stop_signal;
 use super::ledger_csv::join;
 use super::{say, say_json};
 use crate::cli::SpendingArgs;
+use crate::console;
 use crate::money::dollars;
-use crate::spending::{Report, Sums, report};
+use crate::spending::{By, Report, Sums, report};
 
-pub(crate) fn run(args: &SpendingArgs) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(args: &SpendingArgs) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
         args.purse.exists() || args.audit.exists(),
         "there is neither a purse {} nor a log {}",
         args.purse.display(),
         args.audit.display()
     );
+    if let Some(listen) = args.ui {
+        let logs = Logs { purse: args.purse.clone(), audit: args.audit.clone() };
+        let serving = console::show(listen, SpendingPages::assets(), Arc::new(SpendingPages(Arc::new(logs)))).await?;
+        stop_signal().await;
+        drop(serving);
+        return Ok(ExitCode::SUCCESS);
+    }
     let report = report(Some(&args.purse), Some(&args.audit), args.by)?;
     if args.json {
         say_json(&report)?;
@@ -26,6 +38,27 @@ pub(crate) fn run(args: &SpendingArgs) -> anyhow::Result<ExitCode> {
         table(&report);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The logs, read anew for each page.
+struct Logs {
+    purse: PathBuf,
+    audit: PathBuf,
+}
+
+impl SpendingLog for Logs {
+    fn spent(&self, by: SpentBy) -> Result<(Vec<(String, SpentSum)>, SpentSum), String> {
+        let by = match by {
+            SpentBy::Server => By::Server,
+            SpentBy::Tool => By::Tool,
+            SpentBy::Day => By::Day,
+            SpentBy::Scheme => By::Scheme,
+        };
+        let report = report(Some(&self.purse), Some(&self.audit), by).map_err(|error| format!("{error:#}"))?;
+        let sum = |Sums { payments, paid, held, refused }| SpentSum { payments, paid, held, refused };
+        let rows = report.rows.into_iter().map(|row| (row.key, sum(row.sums)));
+        Ok((rows.collect(), sum(report.total)))
+    }
 }
 
 fn csv(report: &Report) {

@@ -372,6 +372,34 @@ facilitator = ["http://127.0.0.1:4022"]
     }
 
     #[test]
+    fn gas_sponsoring_is_what_is_configured_else_what_the_facilitator_takes() {
+        let asset = "[[exact.assets]]\nnetwork = \"eip155:84532\"\naddress = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\"\nname = \"USDC\"\nversion = \"2\"\ndecimals = 6\nsymbol = \"USDC\"\npermit2 = true\n";
+        let taken = [GasSponsoring::Eip2612];
+        let declared = |exact: &str, own: &str| {
+            let rule = exact_rule(&format!("price = \"$0.002\"\nexact = {{ {own} }}"));
+            let config = Config::parse(&format!("{BASE}{EXACT}{exact}{rule}")).unwrap();
+            let rules = config.rule_set(vec![None], &taken).unwrap();
+            rules.rules()[0].charge_terms().unwrap().exact.as_ref().unwrap().ways[0].sponsoring.clone()
+        };
+        let both = "gas_sponsoring = [\"eip2612\", \"erc20-approval\"]\n";
+        assert_eq!(declared("", ""), [], "EIP-3009 needs no approval");
+        assert_eq!(declared(asset, ""), taken);
+        assert_eq!(declared(&format!("{both}{asset}"), ""), GasSponsoring::ALL);
+        assert_eq!(declared(asset, "gas_sponsoring = [\"erc20-approval\"]"), [GasSponsoring::Erc20Approval]);
+        assert_eq!(declared(&format!("{both}{asset}"), "gas_sponsoring = []"), []);
+    }
+
+    #[test]
+    fn the_gate_waits_no_shorter_than_its_origin_may_take_to_begin() {
+        let origin = |lines: &str| BASE.replace("folder = \"site\"", &format!("url = \"http://127.0.0.1:1\"\n{lines}"));
+        let wait = |lines: &str| Config::parse(&origin(lines)).map(|config| config.origin.answer_wait().as_secs());
+        assert_eq!(wait("").unwrap(), 90);
+        assert_eq!(wait("first_byte_wait = 200").unwrap(), 230);
+        assert_eq!(wait("first_byte_wait = 5\nanswer_wait = 7").unwrap(), 7);
+        assert!(wait("answer_wait = 59").unwrap_err().to_string().contains("not shorter"));
+    }
+
+    #[test]
     fn other_assets_and_prices_are_counted_in_their_own_units() {
         let asset = "assets = [{ network = \"eip155:31337\", address = \"0x036CbD53842c5426634e7929541eC2318f3dCF7e\", name = \"Coin\", version = \"1\", decimals = 18, symbol = \"COIN\", permit2 = true }]\n";
         let rule = exact_rule("price = \"$0.002\"\nexact = { networks = [\"eip155:31337\"], price = \"$0.0015\" }");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use http::uri::PathAndQuery;
 use serde::Deserialize;
+use tollway_http::gate::GateOptions;
 use tollway_http::origin::{Http2, Proxy, ProxyOptions, Roots};
 
 use super::Config;
@@ -32,6 +33,8 @@ pub(crate) struct OriginConfig {
     connect_wait: Option<u64>,
     /// Seconds in which it has to begin its answer.
     first_byte_wait: Option<u64>,
+    /// Seconds in which a priced answer has to be there, as much of it as is gathered.
+    answer_wait: Option<u64>,
     /// Seconds it may keep silent in the middle of an answer.
     idle_wait: Option<u64>,
     /// Idle connections kept.
@@ -65,11 +68,33 @@ impl OriginConfig {
             (Some(_), None) | (None, Some(_)) => {}
             _ => bail!("[origin] takes either `folder` or `url`"),
         }
-        let windows = [self.connect_wait, self.first_byte_wait, self.idle_wait, self.keep_alive, self.health_every];
+        let windows = [
+            self.connect_wait,
+            self.first_byte_wait,
+            self.answer_wait,
+            self.idle_wait,
+            self.keep_alive,
+            self.health_every,
+        ];
         if windows.iter().flatten().any(|seconds| !(1..=WINDOW_MAX).contains(seconds)) {
             bail!("[origin] windows are 1 to {WINDOW_MAX} seconds");
         }
+        let first_byte = self.first_byte_wait.unwrap_or(ProxyOptions::default().first_byte_wait.as_secs());
+        if self.url.is_some() && self.answer_wait.is_some_and(|whole| whole < first_byte) {
+            bail!("[origin] `answer_wait` is not shorter than `first_byte_wait`, which is {first_byte} seconds");
+        }
         self.health().map(drop)
+    }
+
+    /// How long the gate waits for a priced answer: longer than the origin may take to begin it.
+    pub(crate) fn answer_wait(&self) -> Duration {
+        let usual = GateOptions::default().upstream_wait;
+        let begins = match (&self.url, self.first_byte_wait) {
+            (None, _) => Duration::ZERO,
+            (Some(_), None) => ProxyOptions::default().first_byte_wait,
+            (Some(_), Some(seconds)) => Duration::from_secs(seconds),
+        };
+        self.answer_wait.map_or(begins + usual, Duration::from_secs)
     }
 
     /// The path that the origin is asked for, and how often.

@@ -9,6 +9,7 @@
 mod agents;
 mod bill;
 mod books;
+mod console;
 mod crash;
 mod crash_buyer;
 mod crash_resume;

@@ -118,9 +118,29 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<V
     Value::deserialize(deserializer).map(Some)
 }
 
+/// The results of the replies to so many calls from `first` on, in whatever order they came.
+pub(super) fn results(bytes: &[u8], first: u64, count: usize) -> Result<Vec<Result<Value, ChainError>>, ChainError> {
+    let replies: Vec<Reply> = serde_json::from_slice(bytes).map_err(|_| malformed("not replies to a batch"))?;
+    if replies.len() != count {
+        return Err(malformed("as many replies as calls were expected"));
+    }
+    let mut answers = vec![Err(malformed("a call without a reply")); count];
+    for reply in replies {
+        let id = reply.id.as_ref().and_then(Value::as_u64);
+        let place = id.and_then(|id| usize::try_from(id.checked_sub(first)?).ok());
+        if let (Some(id), Some(answer)) = (id, place.and_then(|place| answers.get_mut(place))) {
+            *answer = outcome(reply, id);
+        }
+    }
+    Ok(answers)
+}
+
 /// The result of the reply to call `id`.
 pub(super) fn result(bytes: &[u8], id: u64) -> Result<Value, ChainError> {
-    let reply: Reply = serde_json::from_slice(bytes).map_err(|_| malformed("not a JSON-RPC reply"))?;
+    outcome(serde_json::from_slice(bytes).map_err(|_| malformed("not a JSON-RPC reply"))?, id)
+}
+
+fn outcome(reply: Reply, id: u64) -> Result<Value, ChainError> {
     if let Some(error) = reply.error {
         let message = error.message.chars().take(500).collect();
         let data = error.data.and_then(|data| revert_data(&data));
@@ -205,6 +225,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn replies_to_a_batch_are_told_apart_by_their_ids() {
+        let bytes =
+            br#"[{"id":8,"result":"b"},{"id":7,"error":{"code":-32005,"message":"busy"}},{"id":6,"result":"?"}]"#;
+        let answers = results(bytes, 7, 3).unwrap();
+        assert!(matches!(&answers[0], Err(ChainError::Rejected { code: -32_005, .. })));
+        assert_eq!(answers[1], Ok(Value::from("b")));
+        assert!(matches!(&answers[2], Err(ChainError::Malformed { .. })), "nobody answered it");
+        let refused: &[u8] = br#"{"id":null,"error":{"code":-32600,"message":"no batches"}}"#;
+        for wrong in [refused, b"[]", b"<html>", br#"[{"id":7,"result":1}]"#] {
+            assert!(results(wrong, 7, 3).is_err());
+        }
+    }
 
     #[test]
     fn replies_are_results_refusals_or_nonsense() {

@@ -7,7 +7,7 @@ use alloy_primitives::U64;
 use parking_lot::Mutex;
 use reqwest::Url;
 use serde_json::{Value, json};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::answer::{self, from_value};
@@ -32,6 +32,8 @@ pub(super) struct Endpoint {
     ids: AtomicU64,
     checked: OnceCell<()>,
     foreign: AtomicBool,
+    /// It does not know batches.
+    single: AtomicBool,
     health: Mutex<Health>,
 }
 
@@ -82,6 +84,7 @@ impl Endpoint {
             ids: AtomicU64::new(1),
             checked: OnceCell::new(),
             foreign: AtomicBool::new(false),
+            single: AtomicBool::new(false),
             health: Mutex::default(),
         })
     }
@@ -116,14 +119,46 @@ impl Endpoint {
         self.post(method, params).await
     }
 
-    async fn post(&self, method: &str, params: &Value) -> Result<Value, ChainError> {
+    /// Several calls in one message, answered one by one. An endpoint that answers such a message with
+    /// something else gets no other.
+    pub(super) async fn batch(
+        &self,
+        method: &str,
+        params: &[Value],
+    ) -> Result<Vec<Result<Value, ChainError>>, ChainError> {
+        self.check_chain().await?;
+        if self.single.load(Ordering::Relaxed) {
+            return Err(ChainError::Malformed { detail: "the endpoint knows no batches".to_owned() });
+        }
+        let _permit = self.turn(params.len()).await?;
+        let count = u64::try_from(params.len()).unwrap_or(u64::MAX);
+        let first = self.ids.fetch_add(count, Ordering::Relaxed);
+        let calls = (first..).zip(params);
+        let call = |(id, params)| json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        let body = Value::Array(calls.map(call).collect()).to_string();
+        let bytes = self.exchange(body).await.inspect_err(|error| self.note(&Err(error.clone())))?;
+        let answers = answer::results(&bytes, first, params.len());
+        if answers.is_err() {
+            self.single.store(true, Ordering::Relaxed);
+        }
+        answers
+    }
+
+    /// A place among the calls under way, and so many turns under the rate.
+    async fn turn(&self, calls: usize) -> Result<SemaphorePermit<'_>, ChainError> {
         let turn = async {
             if let Some(pace) = &self.pace {
-                pace.turn().await?;
+                for _ in 0..calls {
+                    pace.turn().await?;
+                }
             }
             self.permits.acquire().await.map_err(|_| unreachable("the endpoint is closed"))
         };
-        let _permit = tokio::time::timeout(self.window, turn).await.map_err(|_| ChainError::Timeout)??;
+        tokio::time::timeout(self.window, turn).await.map_err(|_| ChainError::Timeout)?
+    }
+
+    async fn post(&self, method: &str, params: &Value) -> Result<Value, ChainError> {
+        let _permit = self.turn(1).await?;
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let body = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string();
         let answer = self.exchange(body).await.and_then(|bytes| answer::result(&bytes, id));

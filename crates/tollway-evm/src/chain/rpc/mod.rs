@@ -10,7 +10,7 @@ use std::time::Duration;
 use alloy_primitives::{Address, Bytes};
 use async_trait::async_trait;
 use futures_util::future;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Call, CallOutcome, ChainError, ChainReader, Standing};
 use crate::gas_sponsoring::AccountState;
@@ -18,6 +18,7 @@ use crate::settle::FeePolicy;
 
 mod answer;
 mod broadcast;
+mod codes;
 mod endpoint;
 mod gather;
 mod multicall;
@@ -28,6 +29,7 @@ pub use broadcast::{Broadcast, BroadcastRefusal};
 pub(crate) use multicall::encode as multicall_data;
 pub use read::LogFilter;
 
+use codes::Codes;
 use endpoint::Endpoint;
 use gather::Gathering;
 
@@ -67,6 +69,7 @@ struct Shared {
     config: RpcConfig,
     endpoints: Vec<Endpoint>,
     gathering: Gathering,
+    codes: Codes,
     requests: AtomicU64,
 }
 
@@ -100,7 +103,8 @@ impl Rpc {
         if endpoints.is_empty() {
             return Err(ChainError::Malformed { detail: "no endpoint is configured".to_owned() });
         }
-        Ok(Self(Arc::new(Shared { config, endpoints, gathering: Gathering::default(), requests: AtomicU64::new(0) })))
+        let (gathering, codes) = (Gathering::default(), Codes::default());
+        Ok(Self(Arc::new(Shared { config, endpoints, gathering, codes, requests: AtomicU64::new(0) })))
     }
 
     /// The chain.
@@ -150,6 +154,34 @@ impl Rpc {
         Err(last)
     }
 
+    /// Several requests of one kind in one message. What an endpoint does not answer that way is asked
+    /// for by itself.
+    async fn requests_of(&self, method: &str, params: Vec<Value>) -> Vec<Result<Value, ChainError>> {
+        let batch = match params.as_slice() {
+            [] | [_] => None,
+            several => {
+                let endpoint = self.in_order().next();
+                self.0.requests.fetch_add(1, Ordering::Relaxed);
+                match endpoint {
+                    Some(endpoint) => endpoint.batch(method, several).await.ok(),
+                    None => None,
+                }
+            }
+        };
+        let mut answers = batch.unwrap_or_default().into_iter();
+        let each = params.into_iter().map(|params| {
+            let answer = answers.next();
+            async move {
+                match answer {
+                    Some(Ok(value)) => Ok(value),
+                    Some(Err(error)) if is_verdict(&error) => Err(error),
+                    Some(Err(_)) | None => self.request(method, params).await,
+                }
+            }
+        });
+        future::join_all(each.collect::<Vec<_>>()).await
+    }
+
     /// Healthy endpoints first, each group in order of preference.
     fn in_order(&self) -> impl Iterator<Item = &Endpoint> {
         let endpoints = &self.0.endpoints;
@@ -176,7 +208,7 @@ impl ChainReader for Rpc {
     }
 
     async fn code(&self, address: Address) -> Result<Bytes, ChainError> {
-        answer::from_value(self.request("eth_getCode", json!([address, "latest"])).await?)
+        self.gathered_code(address).await
     }
 
     async fn account(&self, address: Address) -> Result<Option<AccountState>, ChainError> {

@@ -52,7 +52,7 @@ pub(super) fn write(headers: &mut HeaderMap, shown: &Shown<'_>) -> String {
     let seller = Escaped(shown.look.name().unwrap_or(&document.seller));
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <meta name=\"robots\" content=\"noindex\"><title>402 Payment Required</title><style>{style}</style></head><body><main>\
+         <meta name=\"robots\" content=\"noindex\"><link rel=\"icon\" href=\"data:,\"><title>402 Payment Required</title><style>{style}</style></head><body><main>\
          <p class=\"seller\">{seller}</p><h1>This page has a price</h1><p class=\"price\">{asset} {amount}</p>\
          <p>{seller} asks for a payment before this page is served. There is no account to make: whoever pays gets the page at once.</p>\
          {wallet}{program}{facts}</main>{script}</body></html>\n",
@@ -78,7 +78,7 @@ fn policy(look: &PageLook, wallet: bool) -> String {
         );
     }
     let style = BASE64_STANDARD.encode(Sha256::digest(look.style()));
-    format!("default-src 'none'; style-src 'sha256-{style}'; {own}")
+    format!("default-src 'none'; style-src 'sha256-{style}'; img-src data:; {own}")
 }
 
 /// Whether a wallet in a browser can sign for it: a token with transfers by signed authorization, on an EVM chain.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tollway_core::scheme::cash::cash_network;
-use tollway_core::scheme::exact::OPEN_MAX;
+use tollway_core::scheme::exact::{GasSponsoring, OPEN_MAX};
 use tollway_http::gate::GateOptions;
 use tollway_ledger::PaymentFlow;
 use tollway_protocol::{Amount, PaymentPayload, Reason as R, header, limits};
@@ -26,6 +26,22 @@ async fn the_header_lists_the_ways_and_the_signed_offer_says_the_same() {
     let offer = tollway_core::offer::Offer::verify(&text, &shop.seller.key().public()).unwrap();
     assert_eq!(offer.document().exact, [way(PaymentFlow::Authorization)]);
     assert!(got.field(header::CRAWLER_PRICE).is_none(), "`dresses = []`: nothing deferred is offered");
+}
+
+#[tokio::test]
+async fn approvals_that_may_come_along_are_declared_where_a_way_names_them() {
+    let sponsored = noted("paid", "/paid/*", PaymentFlow::Authorization, |charge| {
+        charge.exact.as_mut().unwrap().ways[0].sponsoring = GasSponsoring::ALL.to_vec();
+    });
+    let plain = noted("plain", "/plain/*", PaymentFlow::Authorization, |_| {});
+    let shop = Shop::with(vec![sponsored, plain], GateOptions::default()).await;
+    let extensions = shop.call(&shop.unpaid("GET", "/paid/a")).await.demand().extensions.unwrap();
+    for (name, member) in [("eip2612GasSponsoring", "signature"), ("erc20ApprovalGasSponsoring", "signedTransaction")] {
+        assert_eq!(extensions[name]["info"]["version"], "1", "{name}");
+        assert!(extensions[name]["schema"]["properties"].get(member).is_some(), "{name}");
+    }
+    let plain = shop.call(&shop.unpaid("GET", "/plain/a")).await.demand().extensions.unwrap();
+    assert!(plain.keys().all(|name| !name.contains("Sponsoring")), "{plain:?}");
 }
 
 #[tokio::test]

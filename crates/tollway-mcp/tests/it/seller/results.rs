@@ -9,7 +9,7 @@ use tollway_mcp::wire::Payment;
 use super::rig::{Shop, demands, failure, receipt, refused, text};
 
 #[tokio::test]
-async fn a_result_waits_for_its_settlement() {
+async fn threat_03_a_result_waits_for_its_settlement_and_no_answer_is_a_demand() {
     let shop = Shop::new().await;
     let arguments = json!({"number": 4});
     for mood in [Mood::Mute, Mood::Deaf, Mood::Garbled, Mood::Pending] {

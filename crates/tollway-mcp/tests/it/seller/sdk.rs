@@ -1,18 +1,26 @@
 //! A server made with `rmcp`, its client, and real pipes between two processes: the example as it stands.
 
-use rmcp::ServiceExt as _;
-use rmcp::model::{CallToolRequestParams, CallToolResult, RequestMetaObject};
-use rmcp::service::{RoleClient, RunningService};
+use std::sync::Arc;
+
+use http_body_util::{BodyExt as _, Full};
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, RequestMetaObject, ServerCapabilities,
+    ServerConfig,
+};
+use rmcp::service::{RequestContext, RoleClient, RoleServer, RunningService};
 use rmcp::transport::TokioChildProcess;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use rmcp::{ErrorData, ServerHandler, ServiceExt as _};
 use serde_json::{Map, Value, json};
 use tollway_core::offer::{OFFER_EXTENSION, Offer};
 use tollway_core::scheme::deferred::{Called, Commitment, Stamp, arguments_hash};
-use tollway_mcp::Kind;
 use tollway_mcp::wire::{self, Payment, PaymentForm, names};
-use tollway_protocol::Network;
+use tollway_mcp::{Kind, PaidTools};
+use tollway_protocol::{Network, header};
 use tollway_signatures::{AgentPolicy, AgentUrl, PrivateKey};
 
-use super::rig::{AGENT, NOON, agent_key, receipt, refused};
+use super::rig::{AGENT, NOON, Shop, agent_key, receipt, refused};
 
 type Client = RunningService<RoleClient, ()>;
 
@@ -82,4 +90,81 @@ async fn the_example_sells_over_pipes_and_its_free_tool_stays_free() {
         assert_eq!(refused(&other), "digest_mismatch");
         client.cancel().await.unwrap();
     }
+}
+
+/// Tells what of a call reaches it.
+struct Teller;
+
+impl ServerHandler for Teller {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        if request.name == "cube" {
+            return Err(ErrorData::invalid_params("no such cube", None));
+        }
+        let told = json!({"paid": context.meta.0.0.contains_key(names::PAYMENT)});
+        Ok(CallToolResult::success(vec![ContentBlock::text(told.to_string())]).into())
+    }
+}
+
+/// Posts one message to a server of `Teller` whose tools the shop sells.
+async fn posted(shop: &Shop, message: &Value, field: Option<(&str, String)>) -> Value {
+    let tools = PaidTools::new(Teller, shop.tools.clone());
+    let mut config = StreamableHttpServerConfig::default();
+    config.legacy_session_mode = false;
+    config.json_response = true;
+    let service = StreamableHttpService::new(move || Ok(tools.clone()), Arc::<LocalSessionManager>::default(), config);
+    let mut request = http::Request::post("http://127.0.0.1/mcp")
+        .header("host", "127.0.0.1")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream");
+    if let Some((name, value)) = field {
+        request = request.header(name, value);
+    }
+    let answer = service.handle(request.body(Full::<bytes::Bytes>::from(message.to_string())).unwrap()).await;
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    serde_json::from_slice(&body).unwrap_or_else(|_| panic!("{body:?}"))
+}
+
+fn message(name: &str, meta: Option<Value>) -> Value {
+    let mut params = json!({"name": name, "arguments": {"number": 4}});
+    if let Some(meta) = meta {
+        params["_meta"] = meta;
+    }
+    json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params})
+}
+
+#[tokio::test]
+async fn streamable_http_takes_a_payment_from_a_header_and_tells_the_tool_nothing_of_it() {
+    let shop = Shop::new().await;
+    let arguments = json!({"number": 4});
+    let asked = posted(&shop, &message("square", None), None).await;
+    assert_eq!(refused(asked["result"].as_object().unwrap()), "payment_required");
+    let Payment::V2(payment) = shop.promise("square", &arguments) else { panic!("version 2") };
+    let field = ("PAYMENT-SIGNATURE", payment.encode());
+    assert_eq!(field.0.to_lowercase(), header::PAYMENT_SIGNATURE);
+    let paid = posted(&shop, &message("square", None), Some(field)).await;
+    assert_eq!(receipt(paid["result"].as_object().unwrap()).payer.as_deref(), Some(AGENT));
+    let Payment::V2(payment) = shop.cash("square", &arguments).await else { panic!("version 2") };
+    let meta = json!({names::PAYMENT: payment, "own": 1});
+    let paid = posted(&shop, &message("square", Some(meta)), None).await;
+    assert_eq!(paid["result"]["content"][0]["text"], r#"{"paid":false}"#);
+    assert_eq!(shop.sold().await, 2);
+}
+
+#[tokio::test]
+async fn an_error_of_the_server_is_passed_on_and_costs_nothing() {
+    let shop = Shop::new().await;
+    let Payment::V2(payment) = shop.promise("cube", &json!({"number": 4})) else { panic!("version 2") };
+    let answer = posted(&shop, &message("cube", Some(json!({names::PAYMENT: payment}))), None).await;
+    assert_eq!((&answer["error"]["code"], &answer["error"]["message"]), (&json!(-32602), &json!("no such cube")));
+    let free = posted(&shop, &message("echo", Some(json!({names::PAYMENT: "anything"}))), None).await;
+    assert_eq!(free["result"]["content"][0]["text"], r#"{"paid":true}"#, "a free call is passed on as it came");
+    assert_eq!(shop.sold().await, 0);
 }

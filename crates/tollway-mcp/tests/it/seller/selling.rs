@@ -100,7 +100,12 @@ async fn free_calls_pass_untouched() {
     let shop = Shop::new().await;
     assert!(matches!(shop.admit("echo", &json!({}), None).await, Step::Pass));
     assert!(matches!(shop.admit("echo", &json!({}), Some(&shop.promise("square", &json!({})))).await, Step::Pass));
-    for (method, params) in [("tools/list", json!({})), ("ping", json!({})), ("tools/call", json!({"name": 7}))] {
+    for (method, params) in [
+        ("tools/list", json!({})),
+        ("ping", json!({})),
+        ("tools/call", json!({"name": 7})),
+        ("tools/call", json!({"name": "search", "arguments": [{"depth": 10}]})),
+    ] {
         assert!(Call::of_request(method, params.as_object().unwrap(), None).is_none(), "{method}");
     }
 }
@@ -180,7 +185,7 @@ async fn does_not_settle_on_throw() {
 }
 
 #[tokio::test]
-async fn settlement_failed() {
+async fn threat_04_settlement_failed_and_the_result_stays_here() {
     let shop = Shop::new().await;
     let arguments = json!({"number": 4});
     let payment = shop.cash("square", &arguments).await;

@@ -17,12 +17,12 @@ export async function post(path, fields = {}) {
   return { ok: answer.ok, text: (await answer.text()).trim() };
 }
 
-/** Adds an element to the chat. */
-export function toChat(element) {
+/** Adds an element to the chat; `seen` shows it wherever the reader is. */
+export function toChat(element, seen = false) {
   const atEnd = chat.scrollHeight - chat.scrollTop - chat.clientHeight < 80;
   chat.append(element);
   while (chat.children.length > LINES_MAX) chat.firstElementChild.remove();
-  if (atEnd) chat.scrollTop = chat.scrollHeight;
+  if (atEnd || seen) chat.scrollTop = chat.scrollHeight;
 }
 
 function line({ who, text, tone }) {
