@@ -131,6 +131,7 @@ impl Agent {
             expires: signed.expires,
             version: 2,
             header: payment.encode(),
+            commitment: None,
         };
         // Written down before it is sent: a payment that may be used is never forgotten.
         let purse = PurseFile::open(&self.stage.file("purse.jsonl"))?;
