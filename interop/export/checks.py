@@ -1,8 +1,18 @@
 """The checks of an export, in the order they run (docs/formats.md, "Journal" to "Checkpoint")."""
 
+import base64
 from collections import defaultdict
 
-from .evidence import components, promised, signature_params, signed_target, split_target
+from .evidence import (
+    commitment,
+    components,
+    created,
+    is_commitment,
+    promised,
+    signature_params,
+    signed_target,
+    split_target,
+)
 from .passes import check_passes
 from .payments import check_paid_statements, check_payments
 from .reading import ZERO, b64, canonical, demand, sealed, sha256, unb64, units
@@ -10,7 +20,19 @@ from .reading import ZERO, b64, canonical, demand, sealed, sha256, unb64, units
 NONCE_SKEW = 60
 PAYMENT_FIELDS = ("payment-signature", "payment", "crawler-exact-price", "crawler-max-price")
 LINE_KINDS = ("sale", "sale_posted", "undelivered")
-DETAIL = ("base", "dress", "expires", "method", "offer", "price_proof", "signature", "terms", "thumbprint", "url")
+DETAIL = (
+    "base",
+    "dress",
+    "evidence",
+    "expires",
+    "method",
+    "offer",
+    "price_proof",
+    "signature",
+    "terms",
+    "thumbprint",
+    "url",
+)
 # From which states each kind of entry leads to which.
 STEPS = {
     "sale": ((None,), "posted"),
@@ -59,9 +81,8 @@ def check_commitments(entries, figures):
     seen, nonces = {}, {}
     for entry in entries.of_kind("sale", "claim"):
         body = entry["body"]
-        created = int(signature_params(entry)["created"])
         digest = sha256(unb64(body["thumbprint"]) + b"\n" + body["base"].encode())
-        derived = b64(min(created, 2**32 - 1).to_bytes(4, "big") + digest[:28])
+        derived = b64(min(created(entry), 2**32 - 1).to_bytes(4, "big") + digest[:28])
         demand(body["id"] == derived, entry, f"commitment id: its evidence gives {derived}")
         demand(body["id"] not in seen, entry, f"commitment {body['id']} stands in line {seen.get(body['id'])} too")
         seen[body["id"]] = entry["line"]
@@ -76,6 +97,9 @@ def check_evidence(entries, figures):
     """What a line says is what its buyer signed."""
     proofs = defaultdict(int)
     for entry in entries.of_kind("sale", "claim"):
+        if is_commitment(entry):
+            proofs[check_commitment(entry)] += 1
+            continue
         body, covered = entry["body"], components(entry)
         params = signature_params(entry)
         demand(params["keyid"] == f'"{body["thumbprint"]}"', entry, "the base names another key")
@@ -94,6 +118,21 @@ def check_evidence(entries, figures):
         demand(body["price_proof"] == proof, entry, f"amount or price proof: the base gives {proof}")
         proofs[proof] += 1
     return ", ".join(f"{count} {proof}" for proof, count in sorted(proofs.items())) or "nothing sold"
+
+
+def check_commitment(entry):
+    """The same for a promise that is a document of its own."""
+    body, claims = entry["body"], commitment(entry)
+    for member, claim in (("agent", "agent"), ("url", "resource"), ("asset", "asset"), ("offer", "offer"),
+                          ("expires", "exp"), ("nonce", "nonce")):
+        demand(body.get(member) == claims[claim], entry, f"the buyer signed another {member}")
+    demand(units(claims["amount"]) == units(body["amount"]), entry, f"amount: the buyer signed {claims['amount']}")
+    demand(claims.get("terms") == body.get("terms"), entry, "the buyer signed other terms")
+    digest = "sha-256=:" + base64.b64encode(unb64(claims["arguments"])).decode() + ":"
+    parts = "\n".join((body["method"], body["url"], digest)).encode()
+    demand(body["fingerprint"] == b64(sha256(parts)), entry, "the fingerprint is another call's")
+    demand(body["price_proof"] == "buyer-signed", entry, "price proof: the buyer signed the sum")
+    return "buyer-signed"
 
 
 def check_double_entry(entries, figures):

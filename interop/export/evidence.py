@@ -1,11 +1,11 @@
-"""What a buyer signed, read from a signature base (docs/formats.md, "Evidence")."""
+"""What a buyer signed, read from a signature base or from a commitment (docs/formats.md, "Evidence")."""
 
 import base64
 import json
 import re
 from urllib.parse import urlsplit
 
-from .reading import demand, units
+from .reading import demand, unb64, units
 
 COMPONENT = re.compile(r'("[^"]+"(?:;[a-z]+(?:="[^"]*")?)*): (.*)')
 PARAMETER = re.compile(r';([a-z]+)=("[^"]*"|[0-9]+)')
@@ -30,6 +30,28 @@ def signature_params(entry):
     told = covered[1:].split(" ")
     demand(told == list(components(entry)), entry, "the base's lines are not those that its last line tells")
     return dict(PARAMETER.findall(parameters))
+
+
+def is_commitment(entry):
+    """Whether the buyer signed a document of its own, and not an HTTP message."""
+    kind = entry["body"].get("evidence", "rfc9421")
+    demand(kind in ("rfc9421", "jws"), entry, f"evidence of a kind that is not known: {kind}")
+    demand((kind == "jws") == (entry["body"]["dress"] == "mcp"), entry, "the evidence is not of the dress's kind")
+    return kind == "jws"
+
+
+def commitment(entry):
+    """The claims in the signing input of a compact JWS."""
+    header, _, payload = entry["body"]["base"].partition(".")
+    head = json.loads(unb64(header))
+    told = {"alg": "EdDSA", "kid": entry["body"]["thumbprint"], "typ": "tollway-commitment+jws"}
+    demand(head == told, entry, "the base is not a commitment of this key")
+    return json.loads(unb64(payload))
+
+
+def created(entry):
+    """When the buyer signed."""
+    return commitment(entry)["iat"] if is_commitment(entry) else int(signature_params(entry)["created"])
 
 
 def signed_target(covered):

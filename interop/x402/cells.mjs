@@ -1,5 +1,7 @@
 // The matrix: every combination, what it is to show, and why some cannot be.
 
+import * as buyers from "../mcp/clients.mjs";
+import * as sellers from "../mcp/servers.mjs";
 import * as clients from "./clients.mjs";
 import * as servers from "./servers.mjs";
 
@@ -9,6 +11,11 @@ export const CLIENTS = {
   "@x402/fetch": clients.fetchV2,
   "@x402/axios": clients.axiosV2,
   "x402-fetch": clients.fetchV1,
+  "tollway mcp pay": buyers.throughPay,
+  "x402 `mcp` on @modelcontextprotocol/sdk": buyers.buying(buyers.spec),
+  "agents/x402 on @modelcontextprotocol/sdk": buyers.buying(buyers.agents),
+  "@modelcontextprotocol/sdk": buyers.talking,
+  "@modelcontextprotocol/inspector": buyers.inspecting,
 };
 
 /** Sellers, and how they are started. */
@@ -17,10 +24,20 @@ export const SERVERS = {
   "@x402/express": servers.express,
   "@x402/hono": servers.hono,
   "x402-express": servers.expressV1,
+  "tollway mcp sell": sellers.sell,
+  "x402 `mcp` on @modelcontextprotocol/sdk": sellers.selling("spec"),
+  "agents/x402 on @modelcontextprotocol/sdk": sellers.selling("agents"),
 };
 
 const OURS = "tollway gateway";
 const NO_V1_SERVER = "this server speaks version 2 only, this client version 1 only";
+
+const OUR_SHOP = "tollway mcp sell";
+const OUR_PURSE = "tollway mcp pay";
+const SPEC = "x402 `mcp` on @modelcontextprotocol/sdk";
+const AGENTS = "agents/x402 on @modelcontextprotocol/sdk";
+const OTHER_WIRE = "of these two wires each refuses the other's payment; Tollway speaks both";
+const ourDevnet = ({ facilitator, chain }) => facilitator === "ours" && chain === "devnet";
 
 /** Ways of paying: who takes part, what is special about the route, and what is expected. */
 const WAYS = [
@@ -61,8 +78,26 @@ const WAYS = [
     at: [OURS, "@x402/express"],
     expect: "pending first",
     slow: true,
-    leave: ({ facilitator, chain }) => facilitator !== "ours" || chain !== "devnet",
+    leave: (names) => !ourDevnet(names),
   },
+  ...["stdio", "http"].flatMap((transport) => [
+    {
+      way: `mcp, ${transport}`,
+      of: [OUR_PURSE, SPEC, AGENTS],
+      at: [OUR_SHOP, SPEC, AGENTS],
+      transport,
+      leave: (names) => !ourDevnet(names) || (names.client !== OUR_PURSE && names.client === names.server),
+      skip: ({ client, server }) => client !== OUR_PURSE && server !== OUR_SHOP && OTHER_WIRE,
+    },
+    {
+      way: `mcp, ${transport}, free`,
+      of: ["@modelcontextprotocol/sdk", "@modelcontextprotocol/inspector"],
+      at: [OUR_SHOP],
+      transport,
+      expect: "free",
+      leave: (names) => !ourDevnet(names),
+    },
+  ]),
 ];
 
 /** Every cell; those with `why` are not to succeed. */

@@ -27,7 +27,7 @@ export async function tollway(url, buyer, chain) {
 }
 
 /** A client of @x402/core with both versions, as a wrapper wants it. */
-function coreClient(x402Client, buyer, chain) {
+export function coreClient(x402Client, buyer, chain) {
   const { registerExactEvmScheme } = theirs("@x402/evm/exact/client");
   const { toClientEvmSigner } = theirs("@x402/evm");
   const signer = toClientEvmSigner(buyer.account, buyer.wallet);

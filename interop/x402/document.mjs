@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { version as versionOfMcp } from "../mcp/packages.mjs";
 import { version } from "./packages.mjs";
 
 const FILE = join(dirname(fileURLToPath(import.meta.url)), "../../docs/interop.md");
@@ -10,6 +11,7 @@ const [BEGIN, END] = ["<!-- matrix -->\n", "<!-- end of matrix -->\n"];
 const FACILITATORS = ["ours", "theirs"];
 const CHAINS = ["devnet", "anvil"];
 const PACKAGES = ["fetch", "axios", "express", "hono", "core", "evm"].map((name) => `@x402/${name}`);
+const PACKAGES_MCP = ["sdk", "inspector"].map((name) => `@modelcontextprotocol/${name}`);
 const PACKAGES_V1 = ["x402", "x402-fetch", "x402-express"];
 
 /** Whether the document says what was seen; with UPDATE_EXPECT it is made to. */
@@ -35,13 +37,16 @@ function matrix(cells) {
   const lines = [["way", "client", "server", ...heads], Array(3 + heads.length).fill("---")];
   for (const row of rows.values()) {
     const { way, client, server } = row;
-    lines.push([way, `\`${client}\``, `\`${server}\``, ...columns.map((column) => mark(find(cells, row, column), reasons))]);
+    lines.push([way, code(client), code(server), ...columns.map((column) => mark(find(cells, row, column), reasons))]);
   }
   const table = lines.map((words) => `| ${words.join(" | ")} |\n`).join("");
   const notes = reasons.map((reason, at) => `${at + 1}. ${reason}\n`).join("");
-  const packages = [...PACKAGES, ...PACKAGES_V1].map((name) => `\`${name}\` ${version(name)}`).join(", ");
+  const named = (of) => (name) => `\`${name}\` ${of(name)}`;
+  const packages = [...[...PACKAGES, ...PACKAGES_V1].map(named(version)), ...PACKAGES_MCP.map(named(versionOfMcp))].join(", ");
   return `Against ${packages}.\n\n${table}\nWhere a number stands:\n\n${notes}`;
 }
+
+const code = (name) => (name.includes("`") ? name : `\`${name}\``);
 
 function find(cells, row, column) {
   return cells.find((cell) => Object.entries({ ...row, ...column }).every(([name, value]) => cell[name] === value));

@@ -13,9 +13,10 @@ const OTHER_ASSET = "0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913";
 
 /** Runs a cell against its server; resolves with what was seen, throws what was not. */
 export async function judge(cell, chain, server, settled) {
-  const url = `${server.url}/${cell.path}`;
+  const url = server.of ? server.of(cell) : `${server.url}/${cell.path}`;
   const buyer = await chain.buyer({ allowance: cell.allowance });
   if (cell.why) return cannot(cell, chain, buyer, url);
+  if (cell.expect === "free") return free(cell, chain, buyer, url);
   if (cell.expect === "refused") return refused(cell, chain, buyer, url);
   const demand = cell.expect === "beside deferred" ? await bothOffered(url) : "";
   const before = settled?.length;
@@ -32,6 +33,13 @@ async function cannot({ client, payTo, why }, chain, buyer, url) {
   assert.notEqual(status, 200, `this works, so it is not true that ${why}`);
   await assertMoved(chain, buyer, payTo, 0n);
   return `${why} (${status ? `answered ${status}` : body.slice(0, BRIEF)})`;
+}
+
+async function free({ client, text, payTo }, chain, buyer, url) {
+  const { status, body, receipt } = await CLIENTS[client](url, buyer, chain);
+  assert.deepEqual([status, body, receipt], [200, text, undefined]);
+  await assertMoved(chain, buyer, payTo, 0n);
+  return "passes as without a relay; nothing is asked";
 }
 
 async function paidOnce({ payTo, text }, chain, buyer, { status, body, receipt }) {

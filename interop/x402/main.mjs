@@ -82,17 +82,17 @@ async function runSlow() {
 async function runWith(chain, facilitator, cells) {
   const shared = grouped(cells);
   for (const [, group] of shared) {
-    const [{ server, method = "eip3009" }] = group;
+    const [{ server, method = "eip3009", transport = "" }] = group;
     const open = SERVERS[server];
-    const seller = await open(`${chain.name}-${facilitator.short}-${method}`, facilitator, group);
+    const seller = await open(`${chain.name}-${facilitator.short}-${method}${transport}`, facilitator, group);
     for (const cell of group) await run(cell, chain, seller, facilitator.settled);
     await seller.end();
   }
   await facilitator.end();
 }
 
-function kind({ server, method }) {
-  return `${server} ${method}`;
+function kind({ server, method, transport }) {
+  return `${server} ${method} ${transport}`;
 }
 
 function grouped(cells) {

@@ -15,6 +15,7 @@ mod figure;
 mod hold;
 mod load;
 mod machine;
+mod mcp;
 mod measure;
 mod orders;
 mod plot;
@@ -33,6 +34,7 @@ use clap::{Parser, Subcommand};
 
 use crate::facilitators::FacilitatorArgs;
 use crate::load::LoadArgs;
+use crate::mcp::McpArgs;
 
 /// Measure what a paid request costs, beside references from the same run.
 #[derive(Debug, Parser)]
@@ -64,7 +66,7 @@ struct PlanArgs {
     plot: Option<PathBuf>,
 }
 
-/// The processes that a run starts of itself.
+/// What else there is to measure, and the processes that a run starts of itself.
 #[derive(Debug, Subcommand)]
 enum Part {
     /// Serve everything that is measured, until standard input ends.
@@ -113,6 +115,8 @@ enum Part {
     /// Send requests, signed beforehand, and report what came back.
     #[command(hide = true)]
     Load(LoadArgs),
+    /// Measure what a paid call of a tool costs over the same call free, promised and settled on a test chain.
+    Mcp(McpArgs),
 }
 
 /// Many small allocations a request, on several threads.
@@ -130,13 +134,14 @@ fn main() -> anyhow::Result<ExitCode> {
         Some(Part::Facilitators(args)) => facilitators::run(&args)?,
         Some(Part::Chain { interval }) => facilitators::chain(interval)?,
         Some(Part::Facilitator { rpc, store, batch }) => facilitators::facilitator(&rpc, &store, batch)?,
+        Some(Part::Mcp(args)) => mcp::run(&args)?,
         None => run(&plan)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn run(plan: &PlanArgs) -> anyhow::Result<()> {
-    anyhow::ensure!(!cfg!(debug_assertions), "figures of a build without optimisation say nothing: use --release");
+    optimised()?;
     let report = measure::run(&measure::Plan {
         rounds: plan.rounds,
         seconds: plan.seconds,
@@ -147,6 +152,11 @@ fn run(plan: &PlanArgs) -> anyhow::Result<()> {
     }
     let text = if plan.json { report.json()? } else { table::text(&report) };
     table::say(&text)
+}
+
+fn optimised() -> anyhow::Result<()> {
+    anyhow::ensure!(!cfg!(debug_assertions), "figures of a build without optimisation say nothing: use --release");
+    Ok(())
 }
 
 #[cfg(test)]

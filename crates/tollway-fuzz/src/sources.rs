@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::targets::TARGETS;
 
 /// Libraries whose decoders are fed.
-const CRATES: [&str; 5] = ["protocol", "signatures", "ledger", "core", "http"];
+const CRATES: [&str; 6] = ["protocol", "signatures", "ledger", "core", "http", "mcp"];
 
 /// What looks like a decoder and reads nothing that comes from outside, or is fed by the tests of its own crate.
-const ELSEWHERE: [(&str, &str); 17] = [
+const ELSEWHERE: [(&str, &str); 18] = [
     ("core/offer/press.rs: of", "rules of this program"),
     ("core/seller/bills/attempt.rs: Attempt", "a name that the books gave, and a property test beside it"),
     ("core/scheme/deferred/cloudflare.rs: from_cents", "a number"),
@@ -21,6 +21,7 @@ const ELSEWHERE: [(&str, &str); 17] = [
     ("ledger/id.rs: from_bytes", "bytes of a known number"),
     ("ledger/id.rs: of", "a hash"),
     ("ledger/statement.rs: of", "a sum"),
+    ("mcp/seller/prices.rs: of", "a price list of one's own"),
     ("protocol/price.rs: of", "a table"),
     ("protocol/price.rs: parse_decimal", "the grammar under every price, fed by those"),
     ("protocol/v1.rs: of", "what was read already"),

@@ -7,24 +7,27 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 use tollway_core::offer::{Offer, OfferDocument, OfferId, OfferScope};
 use tollway_core::rules::{AgentPattern, Pattern, Purpose, Readings, fold_case, is_ai_crawler};
-use tollway_core::scheme::deferred::requirements;
+use tollway_core::scheme::deferred::{Called, Commitment, PresentedCommitment, Stamp, requirements};
 use tollway_http::dress;
 use tollway_http::origin::TrustedProxies;
 use tollway_http::site::Site;
 use tollway_ledger::{
     AgentId, CommitmentId, DocumentKind, EntryKind, Fingerprint, Hash, NoKeys, PaymentId, Period, verify_export,
 };
+use tollway_mcp::wire::{self, Payment, PaymentForm, names};
 use tollway_protocol::response::FacilitatorRequest;
 use tollway_protocol::{
     Amount, Asset, CrawlerCommitment, CrawlerError, DeferredPayload, Dress, HandshakeDemand, Network, PaymentHeader,
     PaymentPayload, PaymentRequired, PaymentResponseHeader, Price, Reason, Reference, Scale, SettleResponse,
-    Settlement, VerifyResponse, crawl, decode_header, decode_json, header, v1,
+    Settlement, VerifyResponse, crawl, decode_header, decode_json, encode_json, header, v1,
 };
 use tollway_signatures::directory::{self, DirectoryPolicy};
 use tollway_signatures::{
     AgentPolicy, AgentUrl, Component, Directory, Jwk, Message, Policy, PrivateKey, PublicKey, Signer as _, Thumbprint,
     Unverified, base, digest, jws, verify,
 };
+
+use crate::mcp;
 
 /// Whether an input was accepted, or what it means differently when written back.
 pub(crate) type Told = Result<bool, String>;
@@ -207,6 +210,37 @@ pub(crate) const TARGETS: &[Target] = &[
         version_1
     ),
     target!(
+        "in-json",
+        [
+            "protocol/payload.rs: decode_json",
+            "protocol/required.rs: decode_json",
+            "protocol/v1.rs: decode_json",
+            "protocol/v1.rs: decode_receipt_json",
+        ],
+        [in_json(&demand()), in_json(&commitment()), in_json(&receipt())],
+        in_messages
+    ),
+    target!(
+        "signed-promise",
+        ["core/scheme/deferred/commitment.rs: read", "core/scheme/deferred/commitment.rs: verify"],
+        [signed_promise()],
+        |input| {
+            let Some(text) = text(input) else { return Ok(false) };
+            drop(Commitment::of_evidence(text));
+            let Ok(presented) = PresentedCommitment::read(text) else { return Ok(false) };
+            let signed = presented.verify(&PrivateKey::from_seed([3; 32]).public());
+            let same =
+                signed.as_ref().map(|signed| Commitment::of_evidence(signed.base()).as_ref() == Ok(presented.claims()));
+            if same == Ok(false) { Err("its evidence says something else".to_owned()) } else { Ok(signed.is_ok()) }
+        }
+    ),
+    target!(
+        "mcp-members",
+        ["mcp/wire/payment.rs: decode", "mcp/wire/payment.rs: read", "mcp/wire/receipt.rs: read_receipt"],
+        [in_json(&demand()), in_json(&commitment()), commitment(), in_json(&receipt())],
+        mcp_members
+    ),
+    target!(
         "rule-words",
         ["core/rules/agents.rs: AgentPattern", "core/rules/asker.rs: Purpose"],
         ["https://crawler.example", "*.example", "train"],
@@ -220,6 +254,32 @@ pub(crate) const TARGETS: &[Target] = &[
         ["http/origin/forwarded.rs: Range", "http/origin/forwarded.rs: parse"],
         ["10.0.0.0/8", "::1", "127.0.0.1"],
         |input| Ok(text(input).is_some_and(|text| TrustedProxies::parse(&[text]).is_ok()))
+    ),
+    target!(
+        "mcp-message",
+        ["mcp/relay/message.rs: read", "mcp/relay/fields.rs: read"],
+        [
+            r#"{"jsonrpc":"2.0","id":1.0,"method":"tools/call","params":{"name":"a","_meta":{"progressToken":"t"}}}"#,
+            r#"[{"jsonrpc":"2.0","method":"a"},{"jsonrpc":"2.0","id":"b","error":{"code":-1,"message":""}}]"#
+        ],
+        mcp::message
+    ),
+    target!("mcp-events", [], ["id: 1_2\nevent: message\nretry: 5\ndata: {}\ndata: x\n\n", ": x\r\n\r\n"], mcp::events),
+    target!("mcp-lines", [], ["a\r\n\nb"], mcp::lines),
+    target!("mcp-command", ["mcp/relay/child.rs: from_line"], [r#"npx -y 'a b' "c \" d""#], |input| {
+        Ok(text(input).is_some_and(|text| tollway_mcp::relay::ChildUpstream::from_line(text).is_ok()))
+    }),
+    target!("mcp-entry", ["mcp/buyer/allow.rs: Entry"], ["square", "https://tools.example/*"], |input| {
+        answered_or_not::<tollway_mcp::buyer::Entry>(input)
+    }),
+    target!(
+        "mcp-payment",
+        ["mcp/wire/payment.rs: decode", "mcp/wire/payment.rs: read", "mcp/wire/receipt.rs: read_receipt"],
+        [
+            r#"{"_meta":{"x402/payment":{"x402Version":2,"accepted":{"scheme":"exact","network":"eip155:8453","amount":"1","asset":"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913","payTo":"0x209693Bc6afc0C5328bA36FaF03C514EF312287C","maxTimeoutSeconds":60,"extra":{}},"payload":{}}}}"#,
+            r#"{"_meta":{"x402/payment-response":{"success":true,"transaction":"0x1","network":"eip155:8453","payer":"a"}}}"#
+        ],
+        mcp::payment
     ),
     target!("site", ["http/site.rs: Site"], ["https://shop.example", "http://127.0.0.1:4021"], |input| {
         Ok(text(input).is_some_and(|text| text.parse::<Site>().is_ok()))
@@ -241,6 +301,42 @@ fn version_1(input: &[u8]) -> Told {
         drop(v1::encode_receipt(&receipt));
     }
     header_read_back(text.as_bytes(), v1::PaymentPayload::decode, |payment| Ok(payment.encode()))
+}
+
+/// The same messages as JSON inside other messages.
+fn in_messages(input: &[u8]) -> Told {
+    drop(v1::PaymentPayload::decode_json(input));
+    drop(v1::decode_receipt_json(input));
+    if let Ok(demand) = PaymentRequired::decode_json(input) {
+        let again = PaymentRequired::decode_json(encode_json(&demand).as_bytes());
+        return if again.as_ref() == Ok(&demand) { Ok(true) } else { Err("is written as another demand".to_owned()) };
+    }
+    let Ok(payment) = PaymentPayload::decode_json(input) else { return Ok(false) };
+    let again = PaymentPayload::decode_json(encode_json(&payment).as_bytes());
+    if again.as_ref() == Ok(&payment) { Ok(true) } else { Err("is written as another payment".to_owned()) }
+}
+
+/// A member of an MCP message in each place where it may stand.
+fn mcp_members(input: &[u8]) -> Told {
+    let value = serde_json::from_slice(input).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(input)));
+    let object = |value: Value| value.as_object().cloned().unwrap_or_default();
+    let refusal = serde_json::json!({"isError": true, "structuredContent": value, "content": [{"text": value}],
+        "_meta": {names::ERROR: value, names::PAYMENT_RESPONSE: value}});
+    let refusal = object(refusal);
+    drop(wire::read_receipt(&refusal));
+    drop(wire::demand_in_error(&object(serde_json::json!({"code": 402, "data": value}))));
+    drop(Payment::decode(input));
+    let found = wire::demand_in_result(&refusal).is_ok_and(|demand| demand.is_some());
+    let Ok(payment) = Payment::read(&value) else { return Ok(found) };
+    for form in [PaymentForm::Object, PaymentForm::Base64] {
+        let mut params = Map::new();
+        wire::write_payment(&mut params, &payment, form);
+        let meta = params.get(names::META).and_then(Value::as_object);
+        if wire::payment_in(meta, None).as_ref() != Ok(&Some(payment.clone())) {
+            return Err("is written as another payment".to_owned());
+        }
+    }
+    Ok(true)
 }
 
 fn text(input: &[u8]) -> Option<&str> {
@@ -420,6 +516,18 @@ fn commitment() -> String {
     let accepted = requirements(&offer(), &Network::tollway());
     let payload = DeferredPayload { amount: accepted.amount, asset: accepted.asset.clone() }.to_map();
     PaymentPayload::new(accepted, payload).encode()
+}
+
+/// What a header's base64 holds.
+fn in_json(header: &str) -> String {
+    decode_header::<Value>(header, 16 << 10).map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn signed_promise() -> String {
+    let agent = AgentUrl::parse("https://crawler.example", AgentPolicy::default()).expect("a URL of an agent");
+    let call = Called { resource: "mcp://tool/square", arguments: Hash::of(b"{}") };
+    let stamp = Stamp { nonce: "0123456789abcdef", now: 1_000, life: 60 };
+    Commitment::to_offer(&offer(), &Network::tollway(), &agent, call, stamp).sign(&PrivateKey::from_seed([3; 32]))
 }
 
 fn receipt() -> String {

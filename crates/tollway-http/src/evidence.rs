@@ -307,6 +307,43 @@ mod tests {
     }
 
     #[test]
+    fn threat_12_a_line_of_a_commitment_says_what_was_signed() {
+        use tollway_core::scheme::deferred::COMMITMENT_TYPE;
+        let claims = serde_json::json!({"agent": "https://crawler.example", "amount": "2000",
+            "arguments": "RBNvo1WzZ4oRRq0W9-hknpT7T8If536DEMBg9hyq_4o", "asset": "USD", "exp": 61, "iat": 1,
+            "network": "tollway:402", "nonce": "0123456789abcdef", "offer": "AAAAAAAAAAAAAAAAAAAAAA",
+            "payTo": "https://shop.example", "resource": "mcp://tool/square"});
+        let key = tollway_signatures::PrivateKey::from_seed([3; 32]);
+        let jws = tollway_signatures::jws::sign(COMMITMENT_TYPE, claims.to_string().as_bytes(), &key);
+        let (base, _) = jws.rsplit_once('.').unwrap();
+        let checked = |change: fn(&mut Claimed)| {
+            let mut line = claimed();
+            line.dress = Dress::Mcp;
+            line.method = "tools/call".into();
+            line.nonce = Some("0123456789abcdef".into());
+            line.offer = Some("AAAAAAAAAAAAAAAAAAAAAA".into());
+            line.url = "mcp://tool/square".into();
+            change(&mut line);
+            check(base, &line)
+        };
+        assert_eq!(checked(|_| {}), Ok(()));
+        let changes: [fn(&mut Claimed); 7] = [
+            |line| line.agent = "https://other.example".into(),
+            |line| line.amount = Amount::new(2_001),
+            |line| line.expires = 62,
+            |line| line.nonce = Some("another-nonce-01".into()),
+            |line| line.offer = None,
+            |line| line.price_proof = PriceProof::SignedOffer,
+            |line| line.url = "mcp://tool/cube".into(),
+        ];
+        for (index, change) in changes.into_iter().enumerate() {
+            assert!(checked(change).is_err(), "{index}");
+        }
+        assert!(checked(|line| line.dress = Dress::X402).is_err(), "a commitment is no signature base");
+        assert!(check("\"@method\": GET", &Claimed { dress: Dress::Mcp, ..claimed() }).is_err());
+    }
+
+    #[test]
     fn what_the_published_profile_leaves_open_is_not_checked() {
         let minimal = "\"@authority\": shop.example\n\"signature-agent\": \"https://crawler.example/\"\n\
              \"crawler-exact-price\": USD 0.002\n\"@signature-params\": (\"@authority\");created=1;expires=61";

@@ -188,9 +188,9 @@ pub fn tiles(tiles: &[Tile<'_>]) -> Markup {
         div.tiles {
             @for (place, tile) in tiles.iter().enumerate() {
                 dl class=(if place == 0 { "tile accent" } else { "tile" }) {
-                    dt { (tile.label) (tile.mark.badge()) }
+                    dt { (tile.label) }
                     dd.figure data-live=[(!tile.live.is_empty()).then_some(tile.live)] { (tile.figure) }
-                    @if !tile.note.is_empty() { dd.note { (tile.note) } }
+                    dd.note { span { (tile.note) } (tile.mark.badge()) }
                 }
             }
         }
@@ -209,6 +209,8 @@ pub enum Head<'a> {
     Text(&'a str),
     /// Figures, right-aligned.
     Num(&'a str),
+    /// Over bars made by [`share`]; both are left out on narrow screens.
+    Share,
     /// Seen by nobody, read aloud.
     Hidden(&'a str),
 }
@@ -225,6 +227,7 @@ pub fn table(id: &str, label: &str, heads: &[Head<'_>], rows: &[Markup], empty: 
                     @match head {
                         Head::Text(text) => th scope="col" { (text) },
                         Head::Num(text) => th.num scope="col" { (text) },
+                        Head::Share => th.share scope="col" { span.out { "Share" } },
                         Head::Hidden(text) => th scope="col" { span.out { (text) } },
                     }
                 } } }

@@ -5,6 +5,7 @@
 //! before any page sees it.
 
 pub mod assets;
+pub mod buying;
 pub mod console;
 pub mod csv;
 pub mod door;
@@ -14,4 +15,5 @@ pub mod live;
 pub mod money;
 pub mod plot;
 pub mod reply;
+pub mod spending;
 pub mod when;

@@ -2,6 +2,8 @@
 //! table for those who do not see it.
 
 use maud::{Markup, html};
+use plotters::coord::ranged1d::{BoldPoints, Ranged as _};
+use plotters::coord::types::RangedCoordu64;
 use plotters::prelude::*;
 
 use crate::frame::trusted;
@@ -22,6 +24,8 @@ const INK: RGBColor = RGBColor(1, 1, 1);
 const LINE: RGBColor = RGBColor(2, 2, 2);
 const FIRST: RGBColor = RGBColor(3, 3, 3);
 
+/// Labels of heights, about.
+const HEIGHTS: usize = 4;
 /// Points drawn at most; of more, the newest are.
 const POINTS_MAX: usize = 366;
 
@@ -112,13 +116,15 @@ impl Plot<'_> {
 
     /// How wide the labels of the heights are, in characters.
     fn widest(&self, points: &[(String, u64)]) -> usize {
-        (self.written)(ceiling(points)).chars().count()
+        let range: RangedCoordu64 = (0..ceiling(points)).into();
+        let labels = range.key_points(BoldPoints(HEIGHTS));
+        labels.into_iter().map(|height| (self.written)(height).chars().count()).max().unwrap_or_default()
     }
 
     fn mesh(&self, chart: &mut Axes<'_, '_>, points: &[(String, u64)], labels: usize) -> Drawn {
         let named = |x: &u64| {
             let place = usize::try_from(*x / 10).unwrap_or(usize::MAX);
-            points.get(place).map(|(label, _)| label.clone()).unwrap_or_default()
+            points.get(place).map(|(label, _)| short(label)).unwrap_or_default()
         };
         let written = |height: &u64| (self.written)(*height);
         let font = ("sans-serif", 13).into_font().color(&INK);
@@ -128,8 +134,8 @@ impl Plot<'_> {
             .axis_style(LINE)
             .bold_line_style(LINE)
             .light_line_style(TRANSPARENT)
-            .x_labels(labels)
-            .y_labels(4)
+            .x_labels(labels.min(points.len()))
+            .y_labels(HEIGHTS)
             .x_label_formatter(&named)
             .y_label_formatter(&written)
             .label_style(font)
@@ -137,11 +143,7 @@ impl Plot<'_> {
     }
 }
 
-type Axes<'a, 'b> = ChartContext<
-    'a,
-    SVGBackend<'b>,
-    Cartesian2d<plotters::coord::types::RangedCoordu64, plotters::coord::types::RangedCoordu64>,
->;
+type Axes<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordu64, RangedCoordu64>>;
 
 fn chart<'a, 'b>(
     root: &'a DrawingArea<SVGBackend<'b>, plotters::coord::Shift>,
@@ -151,6 +153,12 @@ fn chart<'a, 'b>(
     let left = u32::try_from(widest).unwrap_or(12).min(16) * 8 + 12;
     chart.margin(6).margin_right(14).x_label_area_size(30).y_label_area_size(left);
     Ok(chart)
+}
+
+/// A day without its year: the table has it whole.
+fn short(label: &str) -> String {
+    let is_day = label.len() == 10 && label.is_ascii();
+    if is_day { label[5..].to_owned() } else { label.to_owned() }
 }
 
 /// A little more than the highest.

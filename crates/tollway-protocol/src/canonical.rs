@@ -217,7 +217,9 @@ mod tests {
         fn a_double_reads_back(bits: u64) {
             let float = f64::from_bits(bits);
             prop_assume!(float.is_finite());
-            prop_assert_eq!(as_ecmascript(float).parse::<f64>().unwrap(), float);
+            let read = as_ecmascript(float).parse::<f64>().unwrap();
+            // Zero has one text whatever its sign.
+            prop_assert!(read.to_bits() == bits || (read.to_bits() == 0 && bits << 1 == 0));
         }
 
         #[test]

@@ -5,14 +5,18 @@
 mod chain;
 mod ledger;
 mod mcp;
+mod mcp_pay;
 mod mcp_sell;
+mod spending;
 
 pub(crate) use chain::{
     DevnetArgs, FacilitatorArgs, FacilitatorCommand, FromWalletArgs, PromiserArgs, WalletArgs, WalletCommand,
 };
 pub(crate) use ledger::{Format, LedgerArgs, LedgerCommand, PaidArgs};
 pub(crate) use mcp::{McpArgs, McpCommand};
+pub(crate) use mcp_pay::McpPayArgs;
 pub(crate) use mcp_sell::McpSellArgs;
+pub(crate) use spending::SpendingArgs;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -88,6 +92,8 @@ pub(crate) enum Command {
     Statement(StatementArgs),
     /// Tools that cost: sell those of any MCP server, pay for those of others.
     Mcp(McpArgs),
+    /// What was spent on pages and tools, by server, tool, day or scheme.
+    Spending(SpendingArgs),
     /// Keys that sign, and the directory that publishes them.
     Keys(KeysArgs),
     /// Keys that pay by stablecoin, what they hold, what was signed with them.
@@ -356,6 +362,10 @@ pub(crate) struct CrawlArgs {
     /// Add every answer to this archive (WARC/1.1), with what was paid for it.
     #[arg(long, value_name = "FILE")]
     pub(crate) warc: Option<PathBuf>,
+    /// Serve a page with pages, money, rate and what is left of the budget, on this address
+    /// (127.0.0.1:4026 unless given), also after the crawl, until ctrl-c. Its URL is printed.
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:4026")]
+    pub(crate) ui: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) purse: PurseArgs,
     /// Print the summary as JSON.

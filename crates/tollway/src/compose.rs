@@ -24,7 +24,7 @@ use tollway_signatures::PrivateKey;
 use tollway_store::{OpenOptions, SqliteBooks};
 use tower::Layer as _;
 
-use crate::config::{AgentsConfig, Config, ExactConfig, FacilitatorConfig};
+use crate::config::{AgentsConfig, Config, ExactConfig, FacilitatorConfig, PageConfig};
 use crate::counts::Counts;
 use crate::keys;
 use crate::request_log::RequestLog;
@@ -169,7 +169,8 @@ fn gated(config: &Config, seller: &Seller, spool: &Spool) -> anyhow::Result<Gate
     let payment_context = config.origin.payment_context && config.origin.url.is_some();
     let upstream_wait = config.origin.answer_wait();
     let options = GateOptions { payment_context, upstream_wait, ..GateOptions::default() };
-    let gate = GateLayer::with_spool(seller.clone(), config.sites()?, options, spool.clone());
+    let look = config.page.as_ref().map(PageConfig::look).transpose()?.unwrap_or_default();
+    let gate = GateLayer::with_spool(seller.clone(), config.sites()?, options, spool.clone()).looking(look);
     let proxy = config.proxy()?;
     let endpoint: Arc<dyn Endpoint> = match (&config.origin.folder, &proxy) {
         (Some(folder), _) => {

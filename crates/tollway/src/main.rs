@@ -15,6 +15,7 @@ mod keys;
 mod keystore;
 mod money;
 mod request_log;
+mod spending;
 
 use std::process::ExitCode;
 
@@ -87,7 +88,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Facilitator(args) => commands::facilitator::run(args).await,
         Command::Mcp(args) => match args.command {
             McpCommand::Sell(args) => commands::mcp_sell::run(args).await,
+            McpCommand::Pay(args) => commands::mcp_pay::run(*args).await,
         },
+        Command::Spending(args) => commands::spending::run(&args).await,
         Command::Keys(args) => commands::keys::run(args).await,
         Command::Devnet(args) => commands::devnet::run(args).await,
         Command::Pay(args) => commands::pay::run(args).await,

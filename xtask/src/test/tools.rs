@@ -12,6 +12,7 @@ enum Tool {
     Node,
     Npm,
     Python,
+    Chromium,
 }
 
 /// A tool that is not here, and why it does not count.
@@ -30,6 +31,7 @@ impl fmt::Display for Missing {
                 f.write_str("npm: the contracts' compiler, other people's packages that the interop scripts ask")?
             }
             Tool::Python => f.write_str("python3: independent checks of exported books")?,
+            Tool::Chromium => f.write_str("chromium: the tests of pages in a real browser")?,
         }
         match &self.found {
             Some(found) => write!(f, " (found {found})"),
@@ -44,6 +46,7 @@ pub(super) struct Tools {
     node: Option<String>,
     npm: Option<String>,
     python: Option<String>,
+    chromium: Option<String>,
 }
 
 impl Tools {
@@ -54,6 +57,7 @@ impl Tools {
             node: version("node", &["--version"]),
             npm: version("npm", &["--version"]),
             python: version("python3", &["--version"]),
+            chromium: version("chromium", &["--version"]),
         }
     }
 
@@ -76,6 +80,7 @@ impl Tools {
         need(Tool::Node, is_new, node);
         need(Tool::Npm, self.npm.is_some(), None);
         need(Tool::Python, self.python.is_some(), None);
+        need(Tool::Chromium, self.chromium.is_some(), None);
         missing
     }
 }
@@ -89,6 +94,7 @@ pub(super) fn install_line(missing: &[Missing]) -> String {
     packages.extend(find(Tool::Node).filter(|_| !has_old_node).map(|_| "nodejs"));
     packages.extend(find(Tool::Npm).map(|_| "npm"));
     packages.extend(find(Tool::Python).map(|_| "python3"));
+    packages.extend(find(Tool::Chromium).map(|_| "chromium"));
     let mut commands = Vec::new();
     if !packages.is_empty() {
         commands.push(format!("apt-get install -y {}", packages.join(" ")));
@@ -126,6 +132,7 @@ mod tests {
             node: node.map(str::to_owned),
             npm: node.map(|_| "10.8.2".into()),
             python: python.then(|| "Python 3.11".into()),
+            chromium: python.then(|| "Chromium 140".into()),
         }
     }
 
@@ -145,8 +152,8 @@ mod tests {
     #[test]
     fn everything_is_installed_by_one_line() {
         let (names, line) = said(&tools(false, None, false));
-        assert_eq!(names.len(), 4);
-        assert_eq!(line, "apt-get install -y nodejs npm python3 && cargo install cargo-nextest --locked");
+        assert_eq!(names.len(), 5);
+        assert_eq!(line, "apt-get install -y nodejs npm python3 chromium && cargo install cargo-nextest --locked");
     }
 
     #[test]

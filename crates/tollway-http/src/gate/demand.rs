@@ -33,8 +33,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) offer: &'a Offer,
     pub(crate) charge: &'a Charge,
     pub(crate) url: &'a str,
-    /// A person's browser asks.
-    pub(crate) person: bool,
+    /// A person's browser asks, and what it is shown looks like this.
+    pub(crate) person: Option<&'a page::PageLook>,
     /// The body speaks version 1, where the offer can be said in it.
     pub(crate) v1: bool,
     /// Fields that a signature must cover to be taken for this request.
@@ -97,8 +97,8 @@ impl Terms<'_> {
             headers.insert(header::CRAWLER_PRICE, ascii(&price));
         }
         headers.insert(http::header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
-        if self.person {
-            return page::write(headers, self.offer, self.url, refusal).into();
+        if let Some(look) = self.person {
+            return page::write(headers, &page::Shown { look, offer: self.offer, url: self.url, refusal }).into();
         }
         if let Some(body) = self.v1.then(|| spelled::v1_body(self.offer, self.url, v1_error(&error))).flatten() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

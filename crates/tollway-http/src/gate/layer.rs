@@ -8,6 +8,7 @@ use tollway_core::seller::Seller;
 use super::answers::Answers;
 use super::counters::Counters;
 use super::exact::Spool;
+use super::page::PageLook;
 use super::ready::Demands;
 use super::service::Gate;
 use crate::endpoint::Endpoint;
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) demands: Demands,
     pub(crate) spool: Spool,
+    pub(crate) look: PageLook,
 }
 
 impl GateLayer {
@@ -71,8 +73,20 @@ impl GateLayer {
     pub fn with_spool(seller: Seller, sites: Vec<Site>, options: GateOptions, spool: Spool) -> Self {
         let counters = Counters::new(seller.rules());
         let (answers, demands) = (Answers::default(), Demands::default());
-        let shared = Shared { seller, sites, options, answers, counters, demands, spool };
+        let look = PageLook::default();
+        let shared = Shared { seller, sites, options, answers, counters, demands, spool, look };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// The same gate before it is put to use, with another look of the page that people see.
+    ///
+    /// # Panics
+    /// Where it is in use already.
+    #[must_use]
+    pub fn looking(mut self, look: PageLook) -> Self {
+        let shared = Arc::get_mut(&mut self.shared).expect("a gate's look is chosen before it is shared");
+        shared.look = look;
+        self
     }
 }
 

@@ -29,6 +29,7 @@ pub use counters::{Class, Count, Counters, Outcome};
 pub use exact::{Spool, SpoolError};
 pub use expiring::expire_claims;
 pub use layer::{GateLayer, GateOptions};
+pub use page::{Colour, PageLook, PageLookError};
 pub use proof::claims;
 pub use receipt::sign_response;
 pub use service::Gate;

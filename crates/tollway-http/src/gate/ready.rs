@@ -115,7 +115,7 @@ impl Gate {
             let signed_fields = &[header::PAYMENT_SIGNATURE];
             // Whoever says something of itself takes the whole road.
             let v1 = speaks_v1(charge, Dress::X402, &HeaderMap::new());
-            let terms = Terms { seller, offer: &offer, charge, url: MARK, person: false, v1, signed_fields };
+            let terms = Terms { seller, offer: &offer, charge, url: MARK, person: None, v1, signed_fields };
             let refused = Refused { refusal: unpaid(), dress: Dress::X402, terms: Some(terms) };
             Demand::around(refused.into_response())
         })

@@ -152,7 +152,8 @@ impl Gate {
             let refusal = Refusal::new(Reason::Internal, "a charging rule has no offer");
             return self.refused(Class::of(asked.who), Some(&rule.id), refusal, dress);
         };
-        let person = page::is_wanted(&parts.headers);
+        let shared = Arc::clone(&self.shared);
+        let person = page::is_wanted(&parts.headers).then_some(&shared.look);
         let mut signed_fields = vec![dress::field(&parts.headers)];
         if has_body(&parts) {
             signed_fields.push(header::CONTENT_DIGEST);

@@ -1,6 +1,7 @@
 //! Asking whoever owns the money. The one asked sees a copy of what is going to be paid, and can say yes or no to it:
 //! nothing that is paid can be changed from there.
 
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use tollway_protocol::{Amount, Asset, Network};
 
 use super::choice::Chosen;
+use super::listing::dollars;
 
 /// Key of `extra` under which terms are found.
 const TERMS: &str = "termsUrl";
@@ -103,6 +105,27 @@ impl Question {
             terms: way.extra(TERMS).and_then(|terms| terms.as_str()).map(shown),
             changed,
         }
+    }
+}
+
+impl fmt::Display for Question {
+    /// The question in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { server, tool, price, amount, symbol, asset, scheme, network, pay_to, .. } = self;
+        let unit = if symbol.is_empty() { shown(asset.as_str()) } else { symbol.clone() };
+        let price = dollars(*price);
+        write!(
+            f,
+            "Pay {price} for `{tool}` of {server}? ({amount} atomic units of {unit} on {network}, by {scheme}, to {pay_to}"
+        )?;
+        if let Some(terms) = &self.terms {
+            write!(f, ", terms at {terms}")?;
+        }
+        f.write_str(")")?;
+        if self.changed {
+            f.write_str(" It was approved before, and its definition, terms or price have changed since.")?;
+        }
+        Ok(())
     }
 }
 

@@ -7,10 +7,9 @@ use tollway_core::buyer::exact::{PurseLine, Signed};
 use tollway_core::buyer::{AuditLine, Held};
 use tollway_protocol::{Refusal, Settlement};
 
-use super::payer::{Answered, PaidCall, ToolPayer};
+use super::payer::{Answered, Order, PaidCall, ToolPayer};
 use super::said::{Said, demand, said};
-use super::server::{CallAnswer, Lost, ToolServer};
-use super::target::Target;
+use super::server::CallAnswer;
 use super::words;
 use crate::wire::{Payment, PaymentForm, write_payment};
 
@@ -24,9 +23,7 @@ const HEAD: &str = "head";
 
 /// A call that is sent with a payment.
 pub(super) struct Delivery<'a> {
-    pub(super) target: &'a Target,
-    pub(super) params: &'a Map<String, Value>,
-    pub(super) server: &'a dyn ToolServer,
+    pub(super) order: &'a Order<'a>,
     pub(super) form: PaymentForm,
 }
 
@@ -46,17 +43,20 @@ impl ToolPayer {
         signed: Signed,
         held: Option<Held>,
     ) -> Result<End, Refusal> {
-        let mut form = delivery.form;
+        let Delivery { order, mut form } = delivery;
         let mut detail = String::new();
         for attempt in 0..TRIES {
             if attempt > 0 {
                 tokio::time::sleep(PAUSE * 2_u32.pow(attempt - 1)).await;
             }
-            let params = paid_params(delivery.params, &signed, form)?;
-            let answer = match delivery.server.request(delivery.target.method(), &params).await {
+            let params = paid_params(order.params, &signed, form)?;
+            let answer = match order.server.request(order.target.method(), &params).await {
                 Ok(answer) => answer,
-                Err(Lost(why)) => {
-                    detail = why;
+                Err(lost) => {
+                    detail = lost.why().to_owned();
+                    if lost.is_for_good() {
+                        break;
+                    }
                     continue;
                 }
             };
@@ -75,7 +75,7 @@ impl ToolPayer {
             }
         }
         self.unknown(&signed, held, &detail).await?;
-        let answer = words::unknown(delivery.target, &detail);
+        let answer = words::unknown(order.target, &detail);
         Ok(End::Answered(Box::new(Answered { answer, paid: None })))
     }
 

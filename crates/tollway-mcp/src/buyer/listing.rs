@@ -21,6 +21,7 @@ pub(super) struct Listing(Mutex<HashMap<String, Listed>>);
 struct Listed {
     definition: Hash,
     price: Option<Amount>,
+    paid: bool,
 }
 
 impl Listing {
@@ -31,7 +32,7 @@ impl Listing {
             let definition = Hash::of(&serde_json::to_vec(tool).expect("a value is JSON"));
             let price = listed_price(tool);
             if let Some(Value::String(name)) = tool.get("name") {
-                self.keep(name, Listed { definition, price });
+                self.keep(name, Listed { definition, price, paid: is_paid(tool) });
             }
             if is_paid(tool) {
                 announce(tool, price);
@@ -49,6 +50,11 @@ impl Listing {
     /// The hash of a tool's definition, if it was listed.
     pub(super) fn definition(&self, tool: &str) -> Option<Hash> {
         self.0.lock().get(tool).map(|listed| listed.definition)
+    }
+
+    /// Whether a tool is listed as one that costs; `None` where it was not listed.
+    pub(super) fn is_paid(&self, tool: &str) -> Option<bool> {
+        self.0.lock().get(tool).map(|listed| listed.paid)
     }
 
     /// Holds a server to what it listed: more than that is not paid.

@@ -13,7 +13,7 @@ use tollway_protocol::{Reason, Refusal};
 
 use super::allow::AllowList;
 use super::choice::{Chosen, Kind, Means, Preference, choose};
-use super::confirm::{Consent, Decision, Question};
+use super::confirm::{Confirm, Consent, Decision, Question};
 use super::deliver::{Delivery, End};
 use super::flights::{Flights, Seat};
 use super::lingering::Lingering;
@@ -83,6 +83,14 @@ pub struct PaidCall {
     pub transaction: String,
 }
 
+/// One call, on its way.
+pub(super) struct Order<'a> {
+    pub(super) target: &'a Target,
+    pub(super) params: &'a Map<String, Value>,
+    pub(super) server: &'a dyn ToolServer,
+    confirm: Option<&'a dyn Confirm>,
+}
+
 /// What a call would cost.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ToolQuote {
@@ -138,6 +146,20 @@ impl ToolPayer {
         params: &Map<String, Value>,
         server: &dyn ToolServer,
     ) -> Result<Answered, Lost> {
+        self.call_asking(method, params, server, None).await
+    }
+
+    /// The same, asking `confirm` for this call where somebody has to be asked.
+    ///
+    /// # Errors
+    /// Those of [`call`](Self::call).
+    pub async fn call_asking(
+        &self,
+        method: &str,
+        params: &Map<String, Value>,
+        server: &dyn ToolServer,
+        confirm: Option<&dyn Confirm>,
+    ) -> Result<Answered, Lost> {
         let target = Target::read(method, params);
         let Some(target) = target.filter(|_| !carries_payment(params)) else {
             return Ok(free(server.request(method, params).await?));
@@ -146,7 +168,8 @@ impl ToolPayer {
             Ok(seat) => seat,
             Err(refusal) => return Ok(free(words::refused(&target, &refusal))),
         };
-        match self.go_on(&target, params, server, &seat).await {
+        let order = Order { target: &target, params, server, confirm };
+        match self.go_on(&order, &seat).await {
             Ok(Some(answered)) => return Ok(answered),
             Ok(None) => {}
             Err(refusal) => return Ok(free(words::refused(&target, &refusal))),
@@ -157,7 +180,7 @@ impl ToolPayer {
             Ok(Some(asked)) => asked,
             Err(refusal) => return Ok(free(words::refused(&target, &refusal))),
         };
-        let bought = self.buy(&target, params, server, &seat, &asked).await;
+        let bought = self.buy(&order, &seat, &asked).await;
         Ok(bought.unwrap_or_else(|refusal| free(words::refused(&target, &refusal))))
     }
 
@@ -189,6 +212,12 @@ impl ToolPayer {
         self.listing.learn(result);
     }
 
+    /// Whether the server listed a tool as one that costs; `None` where it did not list it.
+    #[must_use]
+    pub fn is_listed_as_paid(&self, tool: &str) -> Option<bool> {
+        self.listing.is_paid(tool)
+    }
+
     /// What was spent.
     ///
     /// # Errors
@@ -208,16 +237,10 @@ impl ToolPayer {
     }
 
     /// An earlier call of the same kind was paid and its answer lost: the same payment is sent again.
-    async fn go_on(
-        &self,
-        target: &Target,
-        params: &Map<String, Value>,
-        server: &dyn ToolServer,
-        seat: &Seat,
-    ) -> Result<Option<Answered>, Refusal> {
+    async fn go_on(&self, order: &Order<'_>, seat: &Seat) -> Result<Option<Answered>, Refusal> {
         let Some(signed) = self.parts.purse.open_payment(&seat.purchase()).await? else { return Ok(None) };
         let held = self.lingering.take(&signed.payment);
-        let delivery = Delivery { target, params, server, form: PaymentForm::Object };
+        let (target, delivery) = (order.target, Delivery { order, form: PaymentForm::Object });
         let was_over = !signed.is_usable(self.now());
         match self.deliver(delivery, signed.clone(), held).await? {
             End::Answered(answered) => Ok(Some(*answered)),
@@ -241,21 +264,15 @@ impl ToolPayer {
         }
     }
 
-    async fn buy(
-        &self,
-        target: &Target,
-        params: &Map<String, Value>,
-        server: &dyn ToolServer,
-        seat: &Seat,
-        asked: &Demand,
-    ) -> Result<Answered, Refusal> {
+    async fn buy(&self, order: &Order<'_>, seat: &Seat, asked: &Demand) -> Result<Answered, Refusal> {
+        let target = order.target;
         let chosen = self.approve(target, asked).await?;
-        self.agree(target, &chosen).await?;
+        self.agree(order, &chosen).await?;
         // While somebody was asked, other calls may have spent: the same one way is checked again.
         self.check(target, asked, &chosen).await?;
         let held = self.parts.session.hold(chosen.price())?;
-        let signed = self.sign(target, params, asked, &chosen, seat.purchase()).await?;
-        let delivery = Delivery { target, params, server, form: asked.form };
+        let signed = self.sign(order, asked, &chosen, seat.purchase()).await?;
+        let delivery = Delivery { order, form: asked.form };
         match self.deliver(delivery, signed, Some(held.promise())).await? {
             End::Answered(answered) => Ok(*answered),
             End::NotTaken(reason) => Ok(free(words::not_taken(target, &reason))),
@@ -285,9 +302,9 @@ impl ToolPayer {
     }
 
     /// Asks whoever has to be asked.
-    async fn agree(&self, target: &Target, chosen: &Chosen) -> Result<(), Refusal> {
-        let consent = &self.parts.consent;
-        let Some(confirm) = &consent.confirm else { return Ok(()) };
+    async fn agree(&self, order: &Order<'_>, chosen: &Chosen) -> Result<(), Refusal> {
+        let (target, consent) = (order.target, &self.parts.consent);
+        let Some(confirm) = order.confirm.or(consent.confirm.as_deref()) else { return Ok(()) };
         if chosen.price() <= consent.unasked {
             return Ok(());
         }
@@ -332,13 +349,12 @@ impl ToolPayer {
     /// Signs and writes down. Nothing of it was sent when it fails.
     async fn sign(
         &self,
-        target: &Target,
-        params: &Map<String, Value>,
+        order: &Order<'_>,
         asked: &Demand,
         chosen: &Chosen,
         purchase: Fingerprint,
     ) -> Result<Signed, Refusal> {
-        let (parts, now) = (&self.parts, self.now());
+        let (parts, target, now) = (&self.parts, order.target, self.now());
         let mut nonce = [0; 32];
         (parts.entropy)(&mut nonce);
         let way = chosen.requirements();
@@ -366,8 +382,8 @@ impl ToolPayer {
             Kind::Exact => {
                 let wallet = parts.means.wallet.as_ref().ok_or_else(missing)?;
                 let extensions = asked.extensions.as_ref();
-                let order = SigningOrder { requirements: way, extensions, version: asked.version, now, nonce };
-                let payment = wallet.sign(order).await?;
+                let asked_for = SigningOrder { requirements: way, extensions, version: asked.version, now, nonce };
+                let payment = wallet.sign(asked_for).await?;
                 let (id, expires) = (payment.id, payment.expires);
                 let header = message::exact(asked, chosen, payment, &nonce)?;
                 let signed = signed(id, wallet.payer(), expires, header, None);
@@ -376,7 +392,7 @@ impl ToolPayer {
             }
             Kind::Deferred => {
                 let promiser = parts.means.promiser.as_ref().ok_or_else(missing)?;
-                let arguments = arguments_hash(params.get("arguments").and_then(Value::as_object))?;
+                let arguments = arguments_hash(order.params.get("arguments").and_then(Value::as_object))?;
                 let called = Called { resource: &url, arguments };
                 let promised = promiser.sign(way, called, now, &nonce)?;
                 let header = message::deferred(asked, chosen, promised.payload.clone())?;

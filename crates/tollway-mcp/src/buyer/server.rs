@@ -23,7 +23,36 @@ pub enum CallAnswer {
     Error(Value),
 }
 
-/// No answer came: the connection broke, or the server ended.
+/// No answer came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no answer came: {0}")]
-pub struct Lost(pub String);
+#[error("no answer came: {why}")]
+pub struct Lost {
+    why: String,
+    for_good: bool,
+}
+
+impl Lost {
+    /// The connection broke: asking again may help.
+    #[must_use]
+    pub fn now(why: impl Into<String>) -> Self {
+        Self { why: why.into(), for_good: false }
+    }
+
+    /// The server has ended, or whoever called does not wait any more: asking again is of no use.
+    #[must_use]
+    pub fn for_good(why: impl Into<String>) -> Self {
+        Self { why: why.into(), for_good: true }
+    }
+
+    /// Whether asking again is of no use.
+    #[must_use]
+    pub fn is_for_good(&self) -> bool {
+        self.for_good
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+}

@@ -57,7 +57,7 @@ pub enum Lost {
     TooMany,
     /// HTTP turned the request away.
     #[error("{}", .0.words())]
-    Turned(Turned),
+    Turned(Box<Turned>),
 }
 
 /// A request that was taken.

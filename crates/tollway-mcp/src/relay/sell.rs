@@ -13,6 +13,7 @@ use super::message::{Id, Message};
 use crate::kind::Kind;
 use crate::seller::{self, Answer, Running, Step, ToolSeller};
 use crate::wire::names::{META, PAYMENT};
+use crate::wire::unambiguous;
 
 /// Stands before a server and takes money for it.
 #[derive(Clone)]
@@ -58,7 +59,9 @@ impl SellHook {
     async fn sell(&self, call: Call) -> Result<Message, Lost> {
         let id = call.id().clone();
         let method = call.request().method().unwrap_or_default().to_owned();
-        let Some(Value::Object(params)) = call.request().value("params") else {
+        // What is sold is forwarded as it came: no other reader may find another name or other arguments in it.
+        let params = call.request().fields().get("params").and_then(|raw| unambiguous(raw.get()));
+        let Some(Value::Object(params)) = params else {
             return Ok(unreadable(&id));
         };
         let Some(asked) = seller::Call::of_request(&method, &params, Some(call.headers())) else {

@@ -49,7 +49,7 @@ impl Events {
     ///
     /// # Errors
     /// When it is too long; the stream is of no use then.
-    pub fn next(&mut self) -> Result<Option<Event>, TooLong> {
+    pub fn take(&mut self) -> Result<Option<Event>, TooLong> {
         while let Some(line) = self.line()? {
             if line.is_empty() {
                 let event = std::mem::take(&mut self.event);
@@ -131,7 +131,7 @@ mod tests {
         let mut found = Vec::new();
         for piece in pieces {
             events.feed(piece);
-            while let Some(event) = events.next()? {
+            while let Some(event) = events.take()? {
                 found.push(event);
             }
         }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn threat_61_megabytes_in_one_event_end_the_stream() {
+    fn threat_93_megabytes_in_one_event_end_the_stream() {
         assert_eq!(read(&[&[b'x'; 200]]), Err(TooLong(64)));
         let lines = "data: 0123456789\n".repeat(10);
         assert_eq!(read(&[lines.as_bytes()]), Err(TooLong(64)));

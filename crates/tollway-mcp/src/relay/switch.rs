@@ -56,7 +56,7 @@ pub(super) async fn run(relay: &Relay, mut client: ClientSide, mut link: Link) {
     });
     let inward = async {
         while let Some(inbound) = client.from.recv().await {
-            switch.from_client(inbound).await;
+            switch.heard_client(inbound).await;
         }
         // The client has said all it wants to; what it asked is still answered.
         let _ = tokio::time::timeout(relay.limits.grace, switch.all_ended()).await;
@@ -64,7 +64,7 @@ pub(super) async fn run(relay: &Relay, mut client: ClientSide, mut link: Link) {
     };
     let outward = async {
         while let Some(told) = link.from.recv().await {
-            switch.from_server(told).await;
+            switch.heard_server(told).await;
         }
         switch.server_left().await;
         let _ = tokio::time::timeout(relay.limits.grace, switch.all_ended()).await;
@@ -104,7 +104,7 @@ impl Switch {
         }
     }
 
-    async fn from_client(self: &Arc<Self>, inbound: Inbound) {
+    async fn heard_client(self: &Arc<Self>, inbound: Inbound) {
         match inbound.message.kind().clone() {
             Kind::Request { id, method } => self.asked(id, &method, inbound).await,
             Kind::Notification { method } if method == "notifications/cancelled" => self.cancelling(inbound).await,
@@ -182,7 +182,7 @@ impl Switch {
                 Outbound::Message { message, about: Some(id.clone()) }
             }
             Err(Lost::Cancelled) => Outbound::Over { id: id.clone() },
-            Err(Lost::Turned(turned)) => Outbound::Turned { id: id.clone(), turned },
+            Err(Lost::Turned(turned)) => Outbound::Turned { id: id.clone(), turned: *turned },
             Err(lost) => {
                 let message = Message::error(id, -32_000, &lost.to_string(), None);
                 Outbound::Message { message, about: Some(id.clone()) }
@@ -202,12 +202,12 @@ impl Switch {
         }
     }
 
-    async fn from_server(&self, told: FromServer) {
+    async fn heard_server(&self, told: FromServer) {
         match told {
             FromServer::Turned { id, turned } => {
                 let answered = self.state.lock().answered(&id);
                 match answered {
-                    Answered::Wanted(waiter) => drop(waiter.send(Err(Lost::Turned(turned)))),
+                    Answered::Wanted(waiter) => drop(waiter.send(Err(Lost::Turned(Box::new(turned))))),
                     Answered::Pass { .. } => self.answer(Outbound::Turned { id, turned }).await,
                     Answered::Nobody => {}
                 }

@@ -104,7 +104,7 @@ fn as_float(whole: i64) -> f64 {
 }
 
 fn same_number(one: &Value, other: &Value) -> bool {
-    matches!((one.as_f64(), other.as_f64()), (Some(one), Some(other)) if one == other)
+    matches!((one.as_f64(), other.as_f64()), (Some(one), Some(other)) if one.total_cmp(&other).is_eq())
 }
 
 /// Greedy match with one point of return: linear for one star, never exponential.

@@ -5,12 +5,14 @@ mod arguments;
 mod deferred;
 mod demands;
 mod exact;
+mod open;
 mod prices;
 mod receipts;
 mod results;
 mod running;
 
 pub use arguments::{ArgumentTest, Test};
+pub use open::{KnownKeys, OpenError, Opening};
 pub use prices::{Entry, PriceList, PriceListError, PricedCall, When};
 pub use results::{Results, ResultsError, SaleId};
 pub use running::Running;
@@ -45,13 +47,18 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// The call in a JSON-RPC request; `None` for a method that is never priced, or without a name.
+    /// The call in a JSON-RPC request; `None` for a method that is never priced, and for params that name nothing or whose
+    /// arguments are no object: such a request is no call, and is answered, not passed on.
     #[must_use]
     pub fn of_request(method: &str, params: &'a Map<String, Value>, headers: Option<&'a HeaderMap>) -> Option<Self> {
         let kind = Kind::of_method(method)?;
         let object = |key: &str| params.get(key).and_then(Value::as_object);
         let name = params.get(kind.named_by())?.as_str()?;
-        Some(Self { kind, name, arguments: object("arguments"), meta: object(crate::wire::names::META), headers })
+        let arguments = object("arguments");
+        if arguments.is_none() && params.get("arguments").is_some_and(|other| !other.is_null()) {
+            return None;
+        }
+        Some(Self { kind, name, arguments, meta: object(crate::wire::names::META), headers })
     }
 }
 

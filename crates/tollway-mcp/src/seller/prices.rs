@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use tollway_core::rules::{Action, Charge, Methods, ParsePatternError, Pattern, Readings, Rule, RuleSet};
+use tollway_core::rules::{Action, Charge, Methods, ParsePatternError, Pattern, Readings, Rule, RuleSet, fold_case};
 use tollway_core::scheme::exact::ExactTerms;
 use tollway_protocol::{Dress, ParsePriceError, Price, Reason, Refusal};
 
@@ -25,8 +25,11 @@ pub enum When {
     /// Where each of these holds.
     All(Vec<ArgumentTest>),
     /// Where a function says so.
-    Told(Arc<dyn Fn(&Map<String, Value>) -> bool + Send + Sync>),
+    Told(Arc<Says>),
 }
+
+/// Whether an entry speaks of these arguments.
+type Says = dyn Fn(&Map<String, Value>) -> bool + Send + Sync;
 
 impl fmt::Debug for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -294,21 +297,35 @@ impl PriceList {
         Ok(None)
     }
 
-    /// Whatever reads a URI may fold it into another one: each reading must have the same price.
+    /// Whatever reads a URI may fold it into another one: each reading must have the same price, in any letter case.
     fn refuse_ambiguous(&self, uri: &str, found: Option<&Arc<Entry>>) -> Result<(), Refusal> {
-        let Some((scheme, rest)) = uri.split_once("://") else { return Ok(()) };
-        let slashes = rest.len() - rest.trim_start_matches('/').len();
-        let raw = format!("/{}", &rest[slashes..]);
-        let lead = "/".repeat(slashes);
-        let id = |entry: Option<&Arc<Entry>>| entry.map(|entry| entry.call.id.clone());
-        for reading in Readings::of(&raw)?.iter() {
-            let other = format!("{scheme}://{lead}{}", reading.trim_start_matches('/'));
-            if other != uri && id(self.find(Kind::Resource, &other, None)?) != id(found) {
-                let detail = "another reading of this URI has another price";
-                return Err(Refusal::new(Reason::AmbiguousPath, detail));
+        let (scheme, rest) = uri.split_once("://").unwrap_or(("", uri));
+        let start = uri.len() - rest.trim_start_matches('/').len();
+        let (lead, path) = uri.split_at(start);
+        let one_slash = format!("{scheme}:///");
+        let leads = [lead, one_slash.as_str()];
+        let id = |entry: Option<&Arc<Entry>>| entry.map(|entry| entry.rule.id.clone());
+        for reading in Readings::of(&format!("/{path}"))?.iter() {
+            let path = reading.trim_start_matches('/');
+            for lead in &leads[..if lead.ends_with("//") && rest.starts_with('/') { 2 } else { 1 }] {
+                let other = format!("{lead}{path}");
+                let differs = other != uri && id(self.find(Kind::Resource, &other, None)?) != id(found);
+                let folded = id(self.find_folded(&other));
+                if differs || folded.is_some() && folded != id(found) {
+                    let detail = "another reading of this URI has another price";
+                    return Err(Refusal::new(Reason::AmbiguousPath, detail));
+                }
             }
         }
         Ok(())
+    }
+
+    /// The first entry that an upstream might mean that ignores letter case.
+    fn find_folded(&self, uri: &str) -> Option<&Arc<Entry>> {
+        let path = Kind::Resource.path(uri);
+        let folded = fold_case(&path);
+        let of_resources = self.entries.iter().filter(|entry| entry.call.kind == Kind::Resource);
+        of_resources.into_iter().find(|entry| entry.rule.pattern.matches_folded(&folded))
     }
 }
 
@@ -361,7 +378,13 @@ mod tests {
         let of = |uri: &str| decided(Kind::Resource, uri, &json!({}));
         assert_eq!(of("file:///paid/a.txt"), Ok(Some("resource:file:///paid/*".into())));
         assert_eq!(of("file:///free/a.txt"), Ok(None));
-        for uri in ["file:///free/../paid/a", "file:///free/%2e%2e/paid/a", "file:////paid/a", "file:///%70aid/a"] {
+        for uri in [
+            "file:///free/../paid/a",
+            "file:///free/%2e%2e/paid/a",
+            "file:////paid/a",
+            "file:///%70aid/a",
+            "FILE:///PAID/a",
+        ] {
             assert_eq!(of(uri), Err(Reason::AmbiguousPath), "{uri}");
         }
         assert_eq!(of("docs:one"), Ok(None));

@@ -203,11 +203,12 @@ fn broke_off(kind: crate::kind::Kind, error: &JoinError) -> Answer {
     demands::plainly_refused(kind, &Refusal::new(Reason::Internal, "the call broke off; nothing was charged for it"))
 }
 
-/// What a buyer pays for: a result that is no error and is complete. Everything else is passed on and costs nothing.
+/// What a buyer pays for: a result that is no error and asks for nothing more. The handle of a task is one: what the
+/// task gives is collected without another call. Everything else is passed on and costs nothing.
 fn served(given: Answer) -> Result<Map<String, Value>, Answer> {
     let is_served = |result: &Map<String, Value>| {
-        let whole = result.get("resultType").is_none_or(|kind| kind == "complete");
-        result.get("isError") != Some(&Value::Bool(true)) && whole
+        let asks = result.get("resultType").is_some_and(|kind| kind == "input_required");
+        result.get("isError") != Some(&Value::Bool(true)) && !asks
     };
     match given {
         Answer::Result(result) if is_served(&result) => Ok(result),

@@ -6,6 +6,7 @@ mod json;
 pub mod names;
 mod payment;
 mod receipt;
+mod unambiguous;
 
 pub use demand::{
     Demand, PAYMENT_REQUIRED_CODE, demand_in_error, demand_in_result, refusal_error, refusal_result,
@@ -13,3 +14,4 @@ pub use demand::{
 };
 pub use payment::{Payment, PaymentForm, payment_in, without_payment, write_payment};
 pub use receipt::{read_receipt, write_receipt, write_receipt_v1};
+pub use unambiguous::unambiguous;

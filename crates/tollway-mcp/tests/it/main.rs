@@ -3,3 +3,4 @@
 
 mod buyer;
 mod relay;
+mod seller;

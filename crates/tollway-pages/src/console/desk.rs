@@ -50,7 +50,7 @@ pub struct RuleRow {
     pub id: String,
     /// Its path pattern.
     pub pattern: String,
-    /// Its methods, or `*`.
+    /// Its methods, or `any`.
     pub methods: String,
     /// For whom it speaks.
     pub audience: String,

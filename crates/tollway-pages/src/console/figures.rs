@@ -128,18 +128,24 @@ impl AssetFigures {
         }
     }
 
-    /// What this time comes to.
+    /// What this time comes to, by every dimension.
     pub fn over(&self, range: Range, now: u64) -> Sums {
-        let from = match range {
-            Range::All => return self.all.clone(),
-            Range::Today => now / DAY,
-            Range::Month => (now / DAY).saturating_sub(29),
-        };
         let mut sums = Sums::default();
-        for day in self.days.range(from..).map(|(_, day)| day) {
-            sums.join(day);
+        match range.first_day(now) {
+            None => return self.all.clone(),
+            Some(first) => self.days.range(first..).for_each(|(_, day)| sums.join(day)),
         }
         sums
+    }
+
+    /// What this time comes to in all: cheap.
+    pub fn total(&self, range: Range, now: u64) -> Sum {
+        let mut sum = Sum::default();
+        match range.first_day(now) {
+            None => return self.all.total,
+            Some(first) => self.days.range(first..).for_each(|(_, day)| sum.join(day.total)),
+        }
+        sum
     }
 
     /// Net revenue hour by hour for one day, else day by day; the last one is now's.
@@ -280,6 +286,15 @@ impl Range {
     pub const ALL: [(Self, &'static str, &'static str); 3] =
         [(Self::Today, "today", "Today"), (Self::Month, "month", "30 days"), (Self::All, "all", "All time")];
 
+    /// The day, counted from 1970, with which it begins; nothing where it has no beginning.
+    fn first_day(self, now: u64) -> Option<u64> {
+        match self {
+            Self::All => None,
+            Self::Today => Some(now / DAY),
+            Self::Month => Some((now / DAY).saturating_sub(29)),
+        }
+    }
+
     /// The range of this word; the month where there is none.
     pub fn of(word: Option<&str>) -> Self {
         Self::ALL.into_iter().find(|(_, known, _)| Some(*known) == word).map_or(Self::Month, |(range, ..)| range)
@@ -362,6 +377,7 @@ mod tests {
                     for dimension in Dimension::ALL {
                         let net: i128 = sums.by(dimension).iter().map(|(_, sum)| sum.net()).sum();
                         prop_assert_eq!(net, sums.total.net());
+                        prop_assert_eq!(sums.total, usd.total(range, now));
                     }
                 }
             }

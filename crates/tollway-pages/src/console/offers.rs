@@ -61,8 +61,8 @@ pub(super) async fn page(console: &Console) -> Answer {
     let counts = console.desk.counts().await;
     let mut all = Funnel::default();
     counts.iter().for_each(|count| all.add(count));
-    let figures = console.figures.lock().clone();
-    let sales: u64 = figures.assets.values().map(|asset| asset.over(Range::All, console.clock.now()).total.sales).sum();
+    let figures = console.figures.lock();
+    let sales: u64 = figures.assets.values().map(|asset| asset.total(Range::All, console.clock.now()).sales).sum();
     let (asked, quoted, paid, refused) =
         (grouped(all.asked), grouped(all.quoted), grouped(all.paid), grouped(all.refused));
     let sales = grouped(sales);
@@ -104,7 +104,7 @@ fn reasons(counts: &[Counted]) -> Markup {
     let rows: Vec<_> = refusals.iter().map(|(reason, value)| html! { tr {
         td.wrap { code { (reason) } } td.share { (share((*value).into(), top.into())) } td.num { (grouped(*value)) }
     } }).collect();
-    let heads = [Head::Text("Reason"), Head::Hidden("Share"), Head::Num("Requests")];
+    let heads = [Head::Text("Reason"), Head::Share, Head::Num("Requests")];
     table("reasons", "Refused, by reason", &heads, &rows, "Nothing was refused.")
 }
 

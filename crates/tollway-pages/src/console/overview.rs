@@ -21,8 +21,8 @@ const ROWS: usize = 8;
 
 pub(super) async fn page(console: &Console, form: &Form) -> Answer {
     let now = console.clock.now();
-    let figures = console.figures.lock().clone();
     let accounts = console.books.agents(now).await?;
+    let figures = console.figures.lock();
     let owed: u128 = accounts.iter().map(|account| account.balance_owed.get()).sum();
     let range = Range::of(form.get("range"));
     let key = chosen(&figures, form);
@@ -80,12 +80,10 @@ fn asset_name(key: &str) -> String {
 }
 
 fn head_tiles(asset: &AssetFigures, range: Range, now: u64, owed: u128, key: &str) -> Markup {
-    let sums = asset.over(range, now);
-    let (today, all) = (asset.over(Range::Today, now), asset.over(Range::All, now));
-    let unit = &asset.unit;
-    let net = unit.signed(sums.total.net());
-    let (net_today, net_all) = (unit.signed(today.total.net()), unit.signed(all.total.net()));
-    let (sales, back) = (grouped(sums.total.sales), unit.written(tollway_protocol::Amount::new(sums.total.back)));
+    let net_of = |range| asset.unit.signed(asset.total(range, now).net());
+    let (unit, sum) = (&asset.unit, asset.total(range, now));
+    let (net, net_today, net_all) = (net_of(range), net_of(Range::Today), net_of(Range::All));
+    let (sales, back) = (grouped(sum.sales), unit.written(tollway_protocol::Amount::new(sum.back)));
     let name = Range::ALL.into_iter().find(|(other, ..)| *other == range).map_or("", |(_, _, name)| name);
     let owed = Unit::micro_usd().written(tollway_protocol::Amount::new(owed));
     let first = match range {
@@ -126,7 +124,7 @@ fn breakdown(dimension: Dimension, sums: &Sums, asset: &AssetFigures, key: &str,
         } }
     });
     let shown: Vec<_> = shown.collect();
-    let heads = [Head::Text(dimension.singular()), Head::Hidden("Share"), Head::Num("Sales"), Head::Num("Revenue")];
+    let heads = [Head::Text(dimension.singular()), Head::Share, Head::Num("Sales"), Head::Num("Revenue")];
     let more = rows.len().saturating_sub(ROWS);
     let address = format!("/revenue.csv?by={}&asset={}&range={}", dimension.word(), encoded(key), range.word());
     card(
@@ -191,8 +189,8 @@ pub(super) fn event(figures: &Figures, now: u64) -> Value {
         .assets
         .iter()
         .map(|(key, asset)| {
-            let net = |range| asset.unit.signed(asset.over(range, now).total.net());
-            let sales = grouped(asset.over(Range::All, now).total.sales);
+            let net = |range| asset.unit.signed(asset.total(range, now).net());
+            let sales = grouped(asset.total(Range::All, now).sales);
             (
                 key,
                 json!({"today": net(Range::Today), "month": net(Range::Month), "all": net(Range::All), "sales": sales}),
@@ -205,7 +203,7 @@ pub(super) fn event(figures: &Figures, now: u64) -> Value {
 
 /// Exact figures for programs: atomic units as decimal strings.
 pub(super) fn json(console: &Console) -> Response<Body> {
-    let figures = console.figures.lock().clone();
+    let figures = console.figures.lock();
     let now = console.clock.now();
     let assets: BTreeMap<&String, Value> = figures.assets.iter().map(|(key, asset)| {
         let sums = asset.over(Range::All, now);
@@ -220,7 +218,7 @@ pub(super) fn json(console: &Console) -> Response<Body> {
 }
 
 pub(super) fn csv(console: &Console, form: &Form) -> Response<Body> {
-    let figures = console.figures.lock().clone();
+    let figures = console.figures.lock();
     let dimension =
         Dimension::ALL.into_iter().find(|one| Some(one.word()) == form.get("by")).unwrap_or(Dimension::Rule);
     let (key, now) = (chosen(&figures, form), console.clock.now());
@@ -246,7 +244,7 @@ pub(super) fn csv(console: &Console, form: &Form) -> Response<Body> {
 }
 
 pub(super) fn series_csv(console: &Console, form: &Form) -> Response<Body> {
-    let figures = console.figures.lock().clone();
+    let figures = console.figures.lock();
     let (key, now) = (chosen(&figures, form), console.clock.now());
     let points = figures.assets.get(&key).map(|asset| asset.series(Range::of(form.get("range")), now));
     let rows =

@@ -81,7 +81,10 @@ fn weighed(told: &Simulated, query: &str) -> Markup {
     let difference = usd.signed(signed(after) - signed(before));
     let (before, after) = (usd.written(Amount::new(before)), usd.written(Amount::new(after)));
     let lines = grouped(told.lines);
-    let sampled = format!("{} of a million requests are written down", grouped(told.per_million));
+    let sampled = match told.per_million {
+        1_000_000.. => "every request is written down".to_owned(),
+        part => format!("{} of a million requests are written down", grouped(part)),
+    };
     let tile = |label, figure, note| Tile { label, figure, note, mark: Mark::Plain, live: "" };
     let rows: Vec<_> = told.rules.iter().map(|(rule, now, then)| html! { tr {
         td.wrap { (rule) }

@@ -260,26 +260,24 @@ mod tests {
         }
     }
 
+    type Heard = Mutex<Vec<(Id, Told)>>;
+
     /// A desk whose cards land in a list.
-    fn desk(wait: Duration) -> (Arc<Desk>, Arc<Mutex<Vec<(Id, Told)>>>) {
+    fn desk(wait: Duration) -> (Arc<Desk>, Arc<Heard>) {
         let told = Arc::new(Mutex::new(Vec::new()));
         let ears = Arc::clone(&told);
         let voice: Voice = Arc::new(move |tab, what| ears.lock().push((tab, what)));
         (Arc::new(Desk::new(voice, wait)), told)
     }
 
-    fn first_card(told: &Mutex<Vec<(Id, Told)>>) -> Option<Id> {
+    fn first_card(told: &Heard) -> Option<Id> {
         told.lock().iter().find_map(|(_, told)| match told {
             Told::Card(card) => Some(card.id),
             Told::Decided { .. } => None,
         })
     }
 
-    async fn asked(
-        desk: &Arc<Desk>,
-        told: &Mutex<Vec<(Id, Told)>>,
-        tab: Id,
-    ) -> (tokio::task::JoinHandle<Decision>, Id) {
+    async fn asked(desk: &Arc<Desk>, told: &Heard, tab: Id) -> (tokio::task::JoinHandle<Decision>, Id) {
         let asking = Arc::clone(desk);
         let task = tokio::spawn(async move { asking.ask(tab, &question(5)).await });
         let card = loop {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::HeaderMap;
 use parking_lot::Mutex;
 use tollway_core::buyer::Held;
 use tollway_core::buyer::exact::{Ceilings, Choice, PayableAsset};
@@ -18,6 +19,7 @@ use crate::trace::{Kind, Part, Scheme};
 
 /// What came of a purchase.
 pub(super) struct Bought {
+    pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     /// In micro-dollars; nothing where it was free.
     pub(super) cost: Amount,
@@ -52,12 +54,17 @@ impl Agent {
                 let Some(paid) = &answer.paid else {
                     // Free, or signed for and not taken: then only the end of the authorization gives the money back.
                     held.into_iter().for_each(Held::keep);
-                    return Ok(Bought { body: answer.body, cost: Amount::ZERO, reference: None });
+                    return Ok(Bought {
+                        headers: answer.headers,
+                        body: answer.body,
+                        cost: Amount::ZERO,
+                        reference: None,
+                    });
                 };
                 held.into_iter().for_each(Held::spend);
                 self.remember(paid, &resource, seller);
                 let (cost, reference) = (paid.signed.price, Some(paid.transaction.clone()));
-                Ok(Bought { body: answer.body, cost, reference })
+                Ok(Bought { headers: answer.headers, body: answer.body, cost, reference })
             }
             Err(error) => match decision {
                 Some(decision) if !decision.is_yes() => Err(AgentError::NotConfirmed(decision)),

@@ -1,10 +1,12 @@
 //! The agent: it finds what is for sale, asks before it pays, pays, and remembers what it paid for.
 
+mod day;
 mod desk;
 mod exact;
 mod id;
 mod perform;
 mod promise;
+mod reading;
 mod spent;
 mod tools;
 mod work;
@@ -44,8 +46,8 @@ pub enum AgentError {
     #[error(transparent)]
     Pay(#[from] PayError),
     /// The same, and what it cost all the same.
-    #[error(transparent)]
-    Failure(#[from] PayFailure),
+    #[error("{0}")]
+    Failure(Box<PayFailure>),
     /// A person, or nobody, said no.
     #[error("{}", .0.words())]
     NotConfirmed(Decision),

@@ -44,7 +44,9 @@ impl Agent {
     fn prices(&self) -> Done {
         let lines = self.stage.shops().flat_map(|shop| {
             let line = |price: &crate::stage::ShopPrice| {
-                format!("{}{}: {} ({})", shop.name, price.path, dollars(price.amount), price.schemes.join(" or "))
+                let slash = if price.path.starts_with('/') { "" } else { "/" };
+                let ways = if price.schemes.is_empty() { "free".to_owned() } else { price.schemes.join(" or ") };
+                format!("{}{slash}{}: {} ({ways})", shop.name, price.path, dollars(price.amount))
             };
             shop.prices.iter().map(line).collect::<Vec<_>>()
         });

@@ -121,7 +121,7 @@ impl Allowance {
                 if let Some(charged) = failure.charged {
                     self.charged(url, charged.amount, charged.id.to_string());
                 }
-                return Err(failure.into());
+                return Err(AgentError::Failure(Box::new(failure)));
             }
         };
         if let Some(charged) = answer.charged {

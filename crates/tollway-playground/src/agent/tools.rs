@@ -20,7 +20,7 @@ use super::{Agent, AgentError, BODY_MAX, Decision, Done, Id, Question, Spent};
 use crate::gathered;
 use crate::money::dollars;
 use crate::stage::MCP_PATH;
-use crate::trace::{Kind, Part, Scheme};
+use crate::trace::{Kind, Part, Scheme, curl, typed_data};
 
 /// Tools that are remembered of a server.
 const TOOLS_MAX: usize = 64;
@@ -136,6 +136,9 @@ impl Agent {
         // Written down before it is sent: a payment that may be used is never forgotten.
         let purse = PurseFile::open(&self.stage.file("purse.jsonl"))?;
         purse.commit(&ceilings, line, now)?;
+        if let Some(base) = typed_data(&payment) {
+            self.timeline.add(Kind::Base, Scheme::Exact, format!("signed: {name}"), vec![base]);
+        }
         write_payment(&mut params, &Payment::V2(Box::new(payment)), demand.form);
         let held = held.promise();
         let said = self.deliver(&params).await?;
@@ -196,13 +199,14 @@ impl Agent {
         let what =
             params.get("name").and_then(Value::as_str).map_or(method.to_owned(), |name| format!("{method} {name}"));
         let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        self.timeline.add(kind, scheme, format!("→ {what}"), vec![Part::new("JSON-RPC request", pretty(&message))]);
         let url = Url::parse(&format!("{}{MCP_PATH}", self.stage.tools.origin));
         let url = url.map_err(|error| AgentError::NotFound(error.to_string()))?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         let sent = Outgoing { method: Method::POST, url, headers, body: Bytes::from(message.to_string()) };
+        let part = Part::new("JSON-RPC request", pretty(&message));
+        self.timeline.add_with(kind, scheme, format!("→ {what}"), vec![part], Some(curl(&sent)));
         let unanswered =
             |error: tollway_http::body::BoxError| AgentError::NotFound(format!("the tools do not answer: {error}"));
         let answer = self.client.send(sent).await.map_err(unanswered)?;

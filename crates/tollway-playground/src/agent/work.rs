@@ -1,25 +1,27 @@
-//! What the agent can do: read, crawl, compare and buy, follow a feed, have pages rendered, close the day.
+//! What the agent can do: read, crawl, compare and buy, follow a feed, have pages rendered.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::Value;
-use tollway_http::payer::Order;
-use tollway_ledger::{Books as _, Period, Statement};
-use tollway_protocol::Amount;
+use tollway_http::payer::{Order, Outgoing};
+use tollway_protocol::{Amount, header};
 use url::Url;
 
 use super::exact::{Bought, Counts};
 use super::promise::is_served;
+use super::reading::{Link, anchors, best, excerpt};
 use super::{Agent, AgentError, Id};
 use crate::money::dollars;
 use crate::stage::Shop;
-use crate::trace::{Kind, Part, Scheme};
+use crate::trace::Scheme;
 
-/// Longest piece of a page that is shown in the chat, in characters.
-const EXCERPT: usize = 600;
 /// Pages that one crawl asks for at most.
 const CRAWL_MAX: usize = 200;
+/// Free pages that are timed.
+const PLAIN_REQUESTS: usize = 20;
 /// What the two shops sell.
 const MAP: &str = "/maps/great-north-road";
 
@@ -121,85 +123,72 @@ impl Agent {
             cost = plus(cost, answer.charged.map_or(Amount::ZERO, |charged| charged.amount));
             ticks.push(tick["price"].as_str().unwrap_or("?").to_owned());
         }
-        let each = began.elapsed().as_micros() / u128::try_from(ticks.len().max(1)).unwrap_or(1);
-        let last = ticks.iter().rev().take(5).rev().cloned().collect::<Vec<_>>().join(" → ");
+        let each = per(began, ticks.len());
+        let free = self.plain_request().await?;
+        let last = ticks.iter().rev().take(4).rev().cloned().collect::<Vec<_>>().join(" → ");
         let text = format!(
-            "{} ticks for {}, each a signed request with a receipt: {}.{} ms a tick, all told. Last: {last}",
+            "{} ticks for {}, each with its own signature and receipt. {} a tick; a free page of the same seller takes {}, so \
+             paying adds {} (offer, signature, books, receipt). Last: {last}",
             ticks.len(),
             dollars(cost),
-            each / 1_000,
-            (each % 1_000) / 100,
+            millis(each),
+            millis(free),
+            millis(each.saturating_sub(free)),
         );
         Ok(Done { text, cost })
     }
 
-    /// Has pages rendered by a browser that somebody else runs.
+    /// How long a free page takes, in microseconds: what the ticks are compared with.
+    async fn plain_request(&self) -> Result<u128, AgentError> {
+        let url = at(&self.stage.review, "/about.html")?;
+        let began = Instant::now();
+        for _ in 0..PLAIN_REQUESTS {
+            let asked =
+                Outgoing { method: Method::GET, url: url.clone(), headers: HeaderMap::new(), body: Bytes::new() };
+            let answer = self.client.send(asked).await;
+            let answer = answer.map_err(|error| AgentError::NotFound(format!("no free page: {error}")))?;
+            let read = crate::gathered(answer.into_body(), super::BODY_MAX).await;
+            read.map_err(|error| AgentError::NotFound(format!("no free page: {error}")))?;
+        }
+        Ok(per(began, PLAIN_REQUESTS))
+    }
+
+    /// Has pages rendered by a browser that somebody else runs: one payment opens a pass, and each further page is a
+    /// request within it.
     ///
     /// # Errors
     /// See [`AgentError`].
     pub async fn browse(self: &Arc<Self>, tab: Id, pages: u32) -> Result<Done, AgentError> {
-        let (mut cost, mut seen) = (Amount::ZERO, 0_u32);
+        let (mut pass, mut cost, mut payments, mut within) = (None::<HeaderValue>, Amount::ZERO, 0_u32, 0_u32);
         for page in 1..=pages {
             let url = at(&self.stage.review, &format!("/browser/render?url=https%3A%2F%2Fpage-{page}.example%2F"))?;
+            if let Some(token) = &pass
+                && self.within(&url, token).await?
+            {
+                within += 1;
+                continue;
+            }
             let bought = self.buy_exact(tab, Order::get(url), Counts::InBudget).await?;
+            pass = bought.headers.get(header::TOLLWAY_PASS).cloned();
             cost = plus(cost, bought.cost);
-            seen += 1;
+            payments += 1;
         }
-        Ok(Done { text: format!("{seen} pages rendered for {}.", dollars(cost)), cost })
+        let text = format!(
+            "{pages} pages rendered for {}: {payments} payment opened a pass, and {within} pages were requests within it, \
+             each written in the seller's books at $0.00.",
+            dollars(cost)
+        );
+        Ok(Done { text, cost })
     }
 
-    /// Closes the day: each seller that is owed makes its bill, and each bill is paid by one transfer.
-    ///
-    /// # Errors
-    /// See [`AgentError`].
-    pub async fn close_day(self: &Arc<Self>, tab: Id) -> Result<Done, AgentError> {
-        let period = Period::day_of(self.now());
-        let midnight = self.stage.clock().next_day();
-        let (mut told, mut cost) = (Vec::new(), Amount::ZERO);
-        for shop in self.stage.shops() {
-            let closed = shop.books().close(period, midnight, &shop.seal()).await?;
-            let own = closed.statements.into_iter().find(|statement| statement.agent.as_str() == self.stage.agent);
-            let Some(statement) = own else { continue };
-            self.timeline.add(
-                Kind::Bill,
-                Scheme::Deferred,
-                format!("{} promises of {period} became one bill over {}", statement.lines, dollars(statement.payable)),
-                vec![Part::new("Statement", serde_json::to_string_pretty(&statement).unwrap_or_default())],
-            );
-            told.push(self.pay_bill(tab, shop, &statement, &mut cost).await?);
-        }
-        if told.is_empty() {
-            return Ok(Done { text: format!("{period} is closed. Nothing was promised, so there is no bill."), cost });
-        }
-        Ok(Done { text: told.join("\n"), cost })
-    }
-
-    async fn pay_bill(
-        self: &Arc<Self>,
-        tab: Id,
-        shop: &Shop,
-        statement: &Statement,
-        cost: &mut Amount,
-    ) -> Result<String, AgentError> {
-        let lines = statement.lines;
-        let carried = statement.carried.get();
-        if statement.payable == Amount::ZERO {
-            return Ok(format!(
-                "{lines} promises to {} come to less than a cent: they wait for the next bill.",
-                shop.name
-            ));
-        }
-        let path =
-            shop.seller().bill_path(statement).ok_or_else(|| AgentError::NotFound("there is no bill".to_owned()))?;
-        let bought = self.buy_exact(tab, Order::get(at(shop, &path)?), Counts::Already).await?;
-        *cost = plus(*cost, bought.cost);
-        let rest = if carried == 0 { String::new() } else { format!(" {carried} micro-dollars are carried on.") };
-        Ok(format!(
-            "{lines} promises to {} became one bill of {}, paid by one transfer: {}.{rest}",
-            shop.name,
-            dollars(bought.cost),
-            bought.reference.unwrap_or_default()
-        ))
+    /// A request within a pass; false where the pass is over.
+    async fn within(&self, url: &Url, pass: &HeaderValue) -> Result<bool, AgentError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::TOLLWAY_PASS, pass.clone());
+        let asked = Outgoing { method: Method::GET, url: url.clone(), headers, body: Bytes::new() };
+        let answer = self.transport(Scheme::Free).send(asked).await;
+        let answer = answer.map_err(|error| AgentError::NotFound(format!("the browser does not answer: {error}")))?;
+        Ok(answer.status() == StatusCode::OK)
     }
 
     /// A page, by promise where it costs money.
@@ -235,71 +224,21 @@ impl Agent {
     }
 }
 
-/// A page that can be bought.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Link {
-    url: Url,
-    title: String,
+/// Microseconds for each of so many.
+fn per(began: Instant, count: usize) -> u128 {
+    began.elapsed().as_micros() / u128::try_from(count.max(1)).unwrap_or(1)
 }
 
-/// The page that shares most words with what was asked for; none where no word is shared.
-fn best<'a>(links: &'a [Link], words: &str) -> Option<&'a Link> {
-    let wanted: Vec<String> = words
-        .split(|letter: char| !letter.is_alphanumeric())
-        .filter(|word| word.chars().count() > 2)
-        .map(str::to_lowercase)
-        .filter(|word| !["the", "article", "about", "and", "read"].contains(&word.as_str()))
-        .collect();
-    let score = |link: &Link| {
-        let text = format!("{} {}", link.title, link.url.path()).to_lowercase();
-        wanted.iter().filter(|word| text.contains(word.as_str())).count()
-    };
-    if wanted.is_empty() {
-        return links.first();
-    }
-    links.iter().max_by_key(|link| score(link)).filter(|link| score(link) > 0)
+fn millis(micros: u128) -> String {
+    format!("{}.{:02} ms", micros / 1_000, micros % 1_000 / 10)
 }
 
-/// The targets and texts of a page's links.
-fn anchors(page: &str) -> impl Iterator<Item = (&str, String)> {
-    page.split("<a ").skip(1).filter_map(|rest| {
-        let (_, rest) = rest.split_once("href=\"")?;
-        let (address, rest) = rest.split_once('"')?;
-        let (_, rest) = rest.split_once('>')?;
-        let (inner, _) = rest.split_once("</a>")?;
-        Some((address, plain(inner)))
-    })
-}
-
-/// The beginning of a page's text.
-fn excerpt(page: &str) -> String {
-    let body = page.split_once("<main").map_or(page, |(_, main)| main).split_once('>').map_or("", |(_, body)| body);
-    let text = plain(body);
-    let mut short: String = text.chars().take(EXCERPT).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
-}
-
-/// Text without tags, spaces joined.
-fn plain(html: &str) -> String {
-    let mut text = String::new();
-    for piece in html.split('<') {
-        let words = piece.split_once('>').map_or(piece, |(_, words)| words);
-        text.push_str(words);
-        text.push(' ');
-    }
-    let text = text.replace("&amp;", "&").replace("&#39;", "'").replace("&quot;", "\"").replace("&nbsp;", " ");
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn at(shop: &Shop, path: &str) -> Result<Url, AgentError> {
+pub(super) fn at(shop: &Shop, path: &str) -> Result<Url, AgentError> {
     Url::parse(&shop.origin)
         .and_then(|origin| origin.join(path))
         .map_err(|error| AgentError::NotFound(format!("{path}: {error}")))
 }
 
-fn plus(left: Amount, right: Amount) -> Amount {
+pub(super) fn plus(left: Amount, right: Amount) -> Amount {
     left.checked_add(right).unwrap_or(left)
 }

@@ -99,7 +99,7 @@ async fn called(agent: &Arc<Agent>, tab: &Tab, wish: Result<Wish, String>) -> St
 fn plan(wish: &Wish) -> String {
     match wish {
         Wish::Read(about) => format!("read the article about “{about}”, by promise"),
-        Wish::Crawl(total) => format!("crawl the review within {}, by promises", crate::money::dollars(*total)),
+        Wish::Crawl(total) => format!("crawl the almanac within {}, by promises", crate::money::dollars(*total)),
         Wish::Compare => "ask two shops for a price, buy from the cheaper one, at once".to_owned(),
         Wish::Watch(total) => format!("follow the feed within {}, one promise a tick", crate::money::dollars(*total)),
         Wish::Browse(pages) => format!("have {pages} pages rendered in one browser session"),

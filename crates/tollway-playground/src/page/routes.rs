@@ -173,7 +173,7 @@ impl Endpoint for Routes {
 /// The stories of the announcement, in one click.
 fn scene(name: &str) -> Option<Wish> {
     match name {
-        "merchants" => Some(Wish::Compare),
+        "sellers" => Some(Wish::Compare),
         "browser" => Some(Wish::Browse(SCENE_PAGES)),
         "trader" => Some(Wish::Watch(cents(SCENE_CENTS))),
         _ => None,

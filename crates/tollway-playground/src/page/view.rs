@@ -85,7 +85,7 @@ fn chat(model: Option<&str>) -> Markup {
     };
     let body = html! {
         div.scenes role="group" aria-label="Scenes" hidden {
-            (scene("merchants", "Two merchants", "The same map at two prices: buy the cheaper one, at once."))
+            (scene("sellers", "Two sellers", "The same map at two prices: buy the cheaper one, at once."))
             (scene("browser", "A browser session", "Pay once, have several pages rendered."))
             (scene("trader", "Ticks for a trader", "A hundred ticks, a promise each: see what one costs in time."))
         }
@@ -184,12 +184,12 @@ pub(super) fn step(event: &Event) -> Markup {
             p { (event.kind.meaning()) }
             @if let Some(curl) = &event.curl {
                 div.part {
-                    div.row { h4 { "As a command" } button.plain.small type="button" data-copy { "Copy as curl" } }
+                    div.row { h3 { "As a command" } button.plain.small type="button" data-copy { "Copy as curl" } }
                     pre tabindex="0" aria-label="As a command" { (curl) }
                 }
             }
             @for part in &event.parts {
-                div.part { h4 { (part.name) } pre tabindex="0" aria-label=(part.name) { (part.text) } }
+                div.part { h3 { (part.name) } pre tabindex="0" aria-label=(part.name) { (part.text) } }
             }
         }
     }
@@ -218,7 +218,10 @@ fn prices(agent: &Agent) -> Markup {
                         td { (shop.name) }
                         td.wrap.mono { (price.path) }
                         td.num { (dollars(price.amount)) }
-                        td { @for scheme in &price.schemes { (badge(Tone::Neutral, scheme)) " " } }
+                        td {
+                            @for scheme in &price.schemes { (badge(Tone::Neutral, scheme)) " " }
+                            @if price.schemes.is_empty() { (badge(Tone::Good, "free")) }
+                        }
                     }
                 }
             })
@@ -230,4 +233,27 @@ fn prices(agent: &Agent) -> Markup {
 
 fn scheme_badge(scheme: Scheme) -> Markup {
     html! { span class={ "badge scheme " (scheme.as_str()) } { (scheme.as_str()) } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Kind, Part};
+
+    #[test]
+    fn threat_97_what_sellers_and_tools_say_is_text() {
+        let bad = "<script>alert(1)</script>";
+        let event = Event {
+            id: 1,
+            at: 1,
+            kind: Kind::Demand,
+            scheme: Scheme::Exact,
+            title: bad.to_owned(),
+            parts: vec![Part::new(bad, bad)],
+            curl: Some(bad.to_owned()),
+        };
+        let opened = step(&event);
+        let all = [opened.clone().into_string(), step_row(&event).into_string(), step_page(&event, &opened)].concat();
+        assert!(!all.contains(bad), "{all}");
+    }
 }

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tollway_core::clock::Clock;
 use tollway_core::facilitator::Facilitator;
+use tollway_core::rules::PassTerms;
 use tollway_core::seller::OpeningError;
 use tollway_evm::chain::ChainError;
 use tollway_evm::settle::StartError;
@@ -37,6 +38,10 @@ use tower::service_fn;
 
 use crate::trace::{SeenFacilitator, Timeline};
 use seller::{Market, Plan, Priced};
+
+/// What one payment for the browser opens: pages, and seconds.
+const SESSION_PAGES: u32 = 10;
+const SESSION_SECONDS: u32 = 600;
 
 /// Why there is no stage.
 #[derive(Debug, thiserror::Error)]
@@ -81,8 +86,6 @@ pub enum StageError {
 
 /// Everything that runs.
 pub struct Stage {
-    /// The chain, the wallet and the faucet.
-    pub chain: Chain,
     /// A site of pages with a feed and a renderer.
     pub review: Shop,
     /// Two shops that sell the same map at different prices.
@@ -96,6 +99,8 @@ pub struct Stage {
     folder: TempDir,
     stop: watch::Sender<bool>,
     _servers: JoinSet<std::io::Result<()>>,
+    /// The chain, the wallet and the faucet. It ends last: everything else asks it.
+    pub chain: Chain,
 }
 
 impl Stage {
@@ -155,21 +160,37 @@ impl Stage {
 }
 
 fn review_plan(site: &Path) -> Plan {
-    let page =
-        Priced { rule: "articles", path: "/articles/*", amount: 10_000, deferred: true, exact: true, live: false };
+    let page = Priced {
+        rule: "articles",
+        path: "/articles/*",
+        amount: 10_000,
+        deferred: true,
+        exact: true,
+        live: false,
+        pass: None,
+    };
+    let session = PassTerms { requests: SESSION_PAGES, seconds: SESSION_SECONDS };
     Plan {
-        name: "turnpike-review",
+        name: "almanac",
         priced: vec![
             page,
             Priced { rule: "feed", path: "/feed/*", amount: 500, exact: false, live: true, ..page },
-            Priced { rule: "browser", path: "/browser/*", amount: 50_000, deferred: false, live: true, ..page },
+            Priced {
+                rule: "browser",
+                path: "/browser/*",
+                amount: 50_000,
+                deferred: false,
+                live: true,
+                pass: Some(session),
+                ..page
+            },
         ],
         goods: goods::review(site),
     }
 }
 
 fn map_plan(name: &'static str, amount: u128, note: &'static str) -> Plan {
-    let map = Priced { rule: "map", path: "/maps/*", amount, deferred: false, exact: true, live: false };
+    let map = Priced { rule: "map", path: "/maps/*", amount, deferred: false, exact: true, live: false, pass: None };
     Plan { name, priced: vec![map], goods: goods::map_shop(name, note) }
 }
 

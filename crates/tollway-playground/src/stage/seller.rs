@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tollway_core::clock::Clock;
 use tollway_core::facilitator::Facilitator;
-use tollway_core::rules::{Action, Charge, Rule, RuleSet};
+use tollway_core::rules::{Action, Charge, PassTerms, Rule, RuleSet};
 use tollway_core::scheme::exact::{DemandBody, ExactTerms, ExactWay};
 use tollway_core::seller::{BillWays, ExactParts, Seller, SellerParts, StarterCredit, file_seller_key, press};
 use tollway_evm::Address;
@@ -59,6 +59,8 @@ pub(super) struct Priced {
     pub(super) exact: bool,
     /// The content changes with every request.
     pub(super) live: bool,
+    /// What one payment opens beyond its own request.
+    pub(super) pass: Option<PassTerms>,
 }
 
 /// An open seller.
@@ -123,7 +125,10 @@ impl Shop {
             amount: Amount::new(*amount),
             schemes: vec!["exact"],
         });
-        Ok((Self { name, origin, pay_to, prices: priced.collect(), seller, books }, selling))
+        let free = tools::FREE.iter();
+        let free = free.map(|tool| ShopPrice { rule: tool, path: tool, amount: Amount::ZERO, schemes: vec![] });
+        let prices = free.chain(priced).collect();
+        Ok((Self { name, origin, pay_to, prices, seller, books }, selling))
     }
 
     /// The seller's engine.
@@ -220,6 +225,7 @@ fn rule(priced: &Priced, usdc: &KnownAsset, pay_to: Address) -> Rule {
     let price = Price { amount: Amount::new(priced.amount), asset: Asset::usd(), scale: Scale::MICRO };
     let mut charge = Charge::at(price);
     charge.live = priced.live;
+    charge.pass = priced.pass;
     charge.dresses = if priced.deferred { vec![Dress::X402, Dress::Handshake, Dress::Crawl] } else { vec![] };
     charge.exact = priced
         .exact

@@ -25,6 +25,8 @@ pub(crate) const MCP_PATH: &str = "/mcp";
 const MESSAGE_MAX: usize = 256 << 10;
 /// Articles that a search finds at most.
 const FOUND_MAX: usize = 5;
+/// What costs nothing.
+pub(super) const FREE: [&str; 1] = ["add-two-numbers"];
 /// What costs how much, in micro-dollars.
 pub(super) const PRICES: [(&str, &str, u128); 3] =
     [("square", "$0.01", 10_000), ("search", "$0.02", 20_000), ("browser-session", "$0.05", 50_000)];
@@ -127,7 +129,7 @@ fn tools() -> Value {
          "inputSchema": {"type": "object", "properties": {"a": number, "b": number}, "required": ["a", "b"]}},
         {"name": "square", "description": "Squares a whole number.",
          "inputSchema": {"type": "object", "properties": {"number": number}, "required": ["number"]}},
-        {"name": "search", "description": "Finds articles of the review.",
+        {"name": "search", "description": "Finds articles of the almanac.",
          "inputSchema": {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]}},
         {"name": "browser-session", "description": "Renders a page in a browser.",
          "inputSchema": {"type": "object", "properties": {"url": {"type": "string"}}, "required": ["url"]}},
@@ -150,9 +152,11 @@ fn titles(site: &Path) -> std::io::Result<Vec<Article>> {
             continue;
         }
         let page = std::fs::read_to_string(&path)?;
+        // A title ends with the site's name.
         let title = page.split_once("<title>").and_then(|(_, rest)| rest.split_once("</title>"));
+        let title = title.map(|(title, _)| title.split(" · ").next().unwrap_or(title));
         let file = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        found.push(Article { title: title.map_or_else(|| file.clone(), |(title, _)| title.to_owned()), file });
+        found.push(Article { title: title.map_or_else(|| file.clone(), str::to_owned), file });
     }
     found.sort_by(|one, other| one.file.cmp(&other.file));
     Ok(found)
@@ -164,7 +168,8 @@ fn search(query: &str, articles: &[Article]) -> String {
         let text = format!("{} {}", article.title, article.file).to_lowercase();
         words.iter().any(|word| text.contains(word.as_str()))
     };
-    let found: Vec<_> = articles.iter().filter(fits).take(FOUND_MAX).map(|article| article.title.as_str()).collect();
+    let line = |article: &Article| format!("{} (/articles/{})", article.title, article.file);
+    let found: Vec<_> = articles.iter().filter(fits).take(FOUND_MAX).map(line).collect();
     if found.is_empty() { "nothing is about that".to_owned() } else { found.join("\n") }
 }
 

@@ -11,3 +11,4 @@ pub use event::{Event, Kind, Part, Scheme};
 pub use facilitator::SeenFacilitator;
 pub use timeline::{EVENTS_MAX, Listener, Millis, Timeline};
 pub use transport::SeenTransport;
+pub(crate) use wire::{curl, typed_data};

@@ -64,7 +64,7 @@ impl Timeline {
     }
 
     /// Adds a step that can be repeated by a command line.
-    pub(super) fn add_with(&self, kind: Kind, scheme: Scheme, title: String, parts: Vec<Part>, curl: Option<String>) {
+    pub(crate) fn add_with(&self, kind: Kind, scheme: Scheme, title: String, parts: Vec<Part>, curl: Option<String>) {
         let at = (self.shared.now)();
         let mut state = self.shared.state.lock();
         state.next += 1;

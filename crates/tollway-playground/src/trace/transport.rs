@@ -36,7 +36,8 @@ impl SeenTransport {
         if !pays(&sent.headers) {
             return self.timeline.add_with(Kind::Request, Scheme::Free, what, parts(), Some(wire::curl(sent)));
         }
-        if let Some(base) = wire::signature_base(sent) {
+        let typed = || wire::typed_data(&wire::exact_payment(&sent.headers)?);
+        if let Some(base) = wire::signature_base(sent).or_else(typed) {
             self.timeline.add(Kind::Base, self.scheme, format!("signed: {what}"), vec![base]);
         }
         self.timeline.add_with(Kind::Payment, self.scheme, what, parts(), Some(wire::curl(sent)));

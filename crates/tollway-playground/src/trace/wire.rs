@@ -1,9 +1,9 @@
 //! Messages as texts: the raw form, what their headers say when decoded, and the command that sends them again.
 
 use http::{HeaderMap, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tollway_http::payer::Outgoing;
-use tollway_protocol::{PaymentRequired, decode_header, header};
+use tollway_protocol::{PaymentPayload, PaymentRequired, decode_header, header};
 use tollway_signatures::{Message, base};
 
 use super::event::{Part, Scheme};
@@ -70,8 +70,30 @@ pub(super) fn signature_base(sent: &Outgoing) -> Option<Part> {
     Some(Part::new("Signature base", text))
 }
 
+/// What the wallet signs of an exact payment: typed data (EIP-712), of which only the digest is under the signature.
+pub(crate) fn typed_data(payment: &PaymentPayload) -> Option<Part> {
+    let (accepted, authorization) = (&payment.accepted, payment.payload.get("authorization")?);
+    let extra = |name: &str| accepted.extra.as_ref().and_then(|extra| extra.get(name)).cloned();
+    let data = json!({
+        "domain": {
+            "name": extra("name"),
+            "version": extra("version"),
+            "chainId": accepted.network.reference(),
+            "verifyingContract": accepted.asset,
+        },
+        "primaryType": "TransferWithAuthorization",
+        "message": authorization,
+    });
+    Some(Part::new("Typed data that the wallet signs (EIP-712)", pretty(&data)))
+}
+
+/// The exact payment of a request, where it has one.
+pub(super) fn exact_payment(headers: &HeaderMap) -> Option<PaymentPayload> {
+    PaymentPayload::decode(headers.get(header::PAYMENT_SIGNATURE)?.to_str().ok()?).ok()
+}
+
 /// A command that sends the same request again.
-pub(super) fn curl(sent: &Outgoing) -> String {
+pub(crate) fn curl(sent: &Outgoing) -> String {
     let mut command = format!("curl -i -X {} {}", sent.method, quoted(sent.url.as_str()));
     for (name, value) in &sent.headers {
         command.push_str(&format!(

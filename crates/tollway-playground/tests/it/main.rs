@@ -2,5 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "what cannot be set up fails its test")]
 
+mod page;
 mod rig;
 mod scenes;

@@ -43,6 +43,11 @@ impl Rig {
         Self { agent, timeline, tab: Id::random(), cards }
     }
 
+    /// How many payments a person was asked about, or a limit decided.
+    pub(crate) fn asked(&self) -> usize {
+        self.cards.lock().len()
+    }
+
     pub(crate) async fn balance(&self) -> u128 {
         self.agent.balance().await.unwrap().get()
     }

@@ -52,7 +52,7 @@ async fn a_crawl_stays_within_its_sum_and_a_day_of_promises_becomes_one_transfer
     assert_eq!(done.cost, Amount::new(50_000), "five pages at a cent: {}", done.text);
     let ticks = rig.agent.watch(rig.tab, Amount::new(100_000)).await.unwrap();
     assert!(ticks.text.starts_with("200 ticks for $0.10"), "{}", ticks.text);
-    assert_eq!(rig.cards.lock().len(), 2, "one question each");
+    assert_eq!(rig.asked(), 2, "one question each");
     assert_eq!((rig.balance().await, rig.owed().await), (FUNDS, 150_000), "promised, not paid");
     let blocks = rig.agent.stage().chain.block();
 
@@ -70,7 +70,7 @@ async fn a_crawl_stays_within_its_sum_and_a_day_of_promises_becomes_one_transfer
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn payments_are_automatic_up_to_the_limit_and_not_beyond() {
+async fn threat_24_payments_are_automatic_up_to_the_limit_and_not_beyond() {
     let rig = Rig::new(Person::No).await;
     rig.agent.desk().allow(rig.tab, Amount::new(25_000));
     for _ in 0..2 {
@@ -90,11 +90,11 @@ async fn a_free_tool_costs_nothing_and_a_paid_one_its_price_once_confirmed() {
         rig.agent.perform(rig.tab, &wish).await.unwrap()
     };
     assert_eq!(call("what is 3 + 4").await.text, "add-two-numbers: 7");
-    assert_eq!((rig.cards.lock().len(), rig.balance().await), (0, FUNDS));
+    assert_eq!((rig.asked(), rig.balance().await), (0, FUNDS));
     let done = call("square 12").await;
     assert!(done.text.starts_with("square: 144"), "{}", done.text);
-    assert_eq!((rig.cards.lock().len(), rig.balance().await), (1, FUNDS - 10_000));
-    assert!(call("search lighthouse").await.text.contains("ighthouse"));
+    assert_eq!((rig.asked(), rig.balance().await), (1, FUNDS - 10_000));
+    assert!(call("search lighthouse").await.text.contains("(/articles/lighthouse-dues.html)"));
     assert_eq!(rig.balance().await, FUNDS - 30_000);
     assert_eq!(rig.agent.budget().spent, Amount::new(30_000));
     assert_eq!(rig.cards.lock()[0].resource, "mcp://tool/square");
@@ -108,4 +108,26 @@ async fn a_declined_tool_is_not_signed_for() {
     assert_eq!(error.to_string(), "User declined payment");
     assert_eq!((rig.balance().await, rig.agent.budget().held), (FUNDS, Amount::ZERO));
     assert!(rig.timeline.newest(100).iter().all(|event| event.kind != Kind::Payment));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_session_is_one_payment_and_the_pages_within_it_cost_nothing() {
+    let rig = Rig::new(Person::Yes).await;
+    let done = rig.agent.browse(rig.tab, 12).await.unwrap();
+    assert!(done.text.contains("2 payment"), "ten pages a pass: {}", done.text);
+    assert_eq!((rig.asked(), rig.balance().await), (2, FUNDS - 100_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bill_that_was_declined_is_asked_about_again() {
+    let rig = Rig::new(Person::No).await;
+    rig.agent.desk().allow(rig.tab, Amount::new(20_000));
+    rig.agent.crawl(rig.tab, Amount::new(20_000)).await.unwrap();
+    let error = rig.agent.close_day(rig.tab).await.unwrap_err();
+    assert!(matches!(error, AgentError::NotConfirmed(Decision::Declined)), "{error}");
+    assert_eq!((rig.balance().await, rig.owed().await), (FUNDS, 20_000), "billed, and not paid");
+    rig.agent.desk().allow(rig.tab, Amount::new(20_000));
+    let bill = rig.agent.close_day(rig.tab).await.unwrap();
+    assert!(bill.text.contains("one bill of $0.02"), "{}", bill.text);
+    assert_eq!((rig.balance().await, rig.owed().await), (FUNDS - 20_000, 0));
 }

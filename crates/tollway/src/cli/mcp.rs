@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::McpSellArgs;
+use super::{McpPayArgs, McpSellArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct McpArgs {
@@ -14,4 +14,6 @@ pub(crate) struct McpArgs {
 pub(crate) enum McpCommand {
     /// Put prices on the tools, resources and prompts of a server, without touching it.
     Sell(McpSellArgs),
+    /// Stand between an agent and a server of tools that cost, and pay within limits.
+    Pay(Box<McpPayArgs>),
 }

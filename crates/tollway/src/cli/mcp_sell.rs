@@ -7,10 +7,9 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
-#[group(id = "sold", required = true, multiple = false, args = ["upstream", "command"])]
 pub(crate) struct McpSellArgs {
     /// The server to sell, by streamable HTTP.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", required_unless_present = "command", conflicts_with = "command")]
     pub(crate) upstream: Option<String>,
     /// The server to sell, as a program that speaks on its standard input and output; split at spaces, with quotes
     /// for those that belong to a word.

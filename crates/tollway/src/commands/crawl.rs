@@ -1,14 +1,17 @@
 //! `tollway crawl`: fetch sites' pages, paying within a budget, going on where an earlier run ended.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tollway_core::buyer::Budget;
 use tollway_core::clock::SystemClock;
 use tollway_http::payer::Payer;
+use tollway_pages::buying::{Buying, BuyingPages};
 use tollway_protocol::Amount;
 
 use super::buyer::{PayerOptions, PayingFetch, payer, user_agent};
@@ -16,6 +19,8 @@ use super::crawl_past::{spent_since, take_up};
 use super::gateway::stop_signal;
 use super::{say, say_json};
 use crate::cli::{CrawlArgs, ScopeArg};
+use crate::console;
+use crate::crawl::watched::Watched;
 use crate::crawl::{Bar, CrawlOptions, Progress, Scope, Silent, Warc, crawl};
 use crate::keys;
 
@@ -30,8 +35,16 @@ pub(crate) async fn run(args: CrawlArgs) -> anyhow::Result<ExitCode> {
         cancel.send_replace(true);
     });
     let progress: Arc<dyn Progress> = if args.json { Arc::new(Silent) } else { Arc::new(Bar::new()) };
+    let page = match args.ui {
+        Some(listen) => Some(shown(listen, args.budget, before).await?),
+        None => None,
+    };
+    let progress = match &page {
+        Some(page) => Arc::new(Watched::new(Arc::clone(&page.buying), progress)),
+        None => progress,
+    };
     let fetch = Arc::new(PayingFetch(Arc::clone(&payer)));
-    let mut summary = crawl(options, fetch, progress, cancelled).await?;
+    let mut summary = crawl(options, fetch, progress, cancelled.clone()).await?;
     summary.charged_before = before.get();
     let open = payer.resolve_open().await;
     if args.json {
@@ -42,8 +55,37 @@ pub(crate) async fn run(args: CrawlArgs) -> anyhow::Result<ExitCode> {
             say(format_args!("{open} promises have no known outcome yet; `tollway statement` will tell"));
         }
     }
+    if let Some(page) = page {
+        page.until(cancelled).await;
+    }
     let failed = summary.pages_ok + summary.pages_kept == 0 || summary.errors > 0;
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The page of a crawl, being served.
+struct Shown {
+    buying: Arc<Buying>,
+    serving: JoinSet<()>,
+}
+
+impl Shown {
+    /// Stays until the program is told to stop.
+    async fn until(mut self, mut stopped: watch::Receiver<bool>) {
+        if !*stopped.borrow() {
+            eprintln!("the page stays until ctrl-c");
+        }
+        // An error is the end of whoever would tell.
+        drop(stopped.wait_for(|stop| *stop).await);
+        self.serving.shutdown().await;
+    }
+}
+
+async fn shown(listen: SocketAddr, budget: Amount, before: Amount) -> anyhow::Result<Shown> {
+    let buying = Arc::new(Buying::new(Arc::new(SystemClock), budget, before));
+    let pages = Arc::new(BuyingPages(Arc::clone(&buying)));
+    let mut serving = console::show(listen, Buying::assets(), pages).await?;
+    serving.spawn(Arc::clone(&buying).keep());
+    Ok(Shown { buying, serving })
 }
 
 /// The payer of this run, whose budget is what earlier runs of the crawl have left, and what they were charged.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use tollway_ledger::{Entry, EntryKind, Line, LineKind};
+pub(crate) use tollway_pages::csv::row as join;
 
 /// Columns of an exported journal. Amounts count the row's own asset: sum them by network and asset.
 pub(crate) const HEADER: &str =
@@ -50,27 +51,4 @@ pub(crate) fn statement_line(line: &Line) -> String {
         }
     });
     join(&cells)
-}
-
-pub(crate) fn join(cells: &[String]) -> String {
-    cells.iter().map(|cell| quoted(cell)).collect::<Vec<_>>().join(",")
-}
-
-/// Quoted where it must be; a cell that a spreadsheet would take for a formula is made text.
-fn quoted(cell: &str) -> String {
-    let safe = if cell.starts_with(['=', '+', '-', '@', '\t']) { format!("'{cell}") } else { cell.to_owned() };
-    if safe.contains([',', '"', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_are_quoted_and_never_formulas() {
-        assert_eq!(quoted("plain"), "plain");
-        assert_eq!(quoted("a,b"), "\"a,b\"");
-        assert_eq!(quoted("say \"hi\""), "\"say \"\"hi\"\"\"");
-        assert_eq!(quoted("=1+1"), "'=1+1");
-    }
 }

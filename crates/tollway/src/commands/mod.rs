@@ -17,6 +17,7 @@ mod ledger_audit;
 mod ledger_csv;
 mod ledger_paid;
 mod ledger_passes;
+pub(crate) mod mcp_pay;
 pub(crate) mod mcp_sell;
 mod metrics;
 pub(crate) mod pages;
@@ -25,6 +26,7 @@ mod pay_exact;
 pub(crate) mod playground;
 pub(crate) mod quote;
 mod reload;
+pub(crate) mod spending;
 pub(crate) mod statement;
 pub(crate) mod wallet;
 

@@ -81,7 +81,7 @@ fn payer(args: &FromWalletArgs, per_payment: Amount) -> anyhow::Result<ExactPaye
     }))
 }
 
-fn payable(networks: &[Network]) -> Vec<PayableAsset> {
+pub(super) fn payable(networks: &[Network]) -> Vec<PayableAsset> {
     let allowed = |network: &Network| match networks {
         [] => TEST_NETWORKS.contains(&network.as_str()),
         named => named.contains(network),

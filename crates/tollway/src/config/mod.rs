@@ -28,6 +28,7 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use tollway_core::rules::{Action, Rule, RuleSet, TermsRef};
 use tollway_core::scheme::exact::GasSponsoring;
+use tollway_http::gate::PageLook;
 use tollway_http::origin::TrustedProxies;
 use tollway_http::site::Site;
 
@@ -59,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) agents: AgentsConfig,
     /// Where counts and health are shown, on an address of its own.
     pub(crate) metrics: Option<MetricsConfig>,
+    /// What people see of the seller on a 402.
+    pub(crate) page: Option<PageConfig>,
     /// Pages for the owner, on an address of their own.
     pub(crate) console: Option<ConsoleConfig>,
     /// A sample of requests, written down.
@@ -95,6 +98,24 @@ pub(crate) struct SellerConfig {
     /// Network id of the deferred way.
     #[serde(default = "default_network")]
     pub(crate) network: String,
+}
+
+/// The page that a person's browser gets on a 402.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageConfig {
+    /// The seller's name as people know it.
+    name: Option<String>,
+    /// Its colour, `#rrggbb`, dark enough for white text on it.
+    accent: Option<String>,
+}
+
+impl PageConfig {
+    /// What it looks like.
+    pub(crate) fn look(&self) -> anyhow::Result<PageLook> {
+        let accent = self.accent.as_deref().map(str::parse).transpose().context("`page.accent`")?;
+        PageLook::new(self.name.clone(), accent).context("`page.name`")
+    }
 }
 
 /// The books.
@@ -250,6 +271,7 @@ impl Config {
                 bail!("two rules have the id `{}`", rule.id);
             }
         }
+        self.page.as_ref().map(PageConfig::look).transpose()?;
         self.rule_set(vec![None; self.rules.len()], &[]).map(drop)
     }
 }

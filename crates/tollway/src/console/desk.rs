@@ -51,7 +51,7 @@ impl Desk for GatewayDesk {
         let rows = seller.rules().rules().iter().map(|rule| RuleRow {
             id: rule.id.clone(),
             pattern: rule.pattern.as_str().to_owned(),
-            methods: rule.methods.names().join(", "),
+            methods: rule.methods.names().join(", ").replace('*', "any"),
             audience: rule.audience.as_str().to_owned(),
             what: described(rule),
             price: match &rule.action {

@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tollway_core::clock::SystemClock;
 use tollway_http::endpoint::Endpoint;
 use tollway_http::server::{ServerOptions, serve};
+use tollway_pages::assets::Assets;
 use tollway_pages::console::{Console, ConsoleBooks, ConsolePages};
 use tollway_pages::door::{Door, Entrance, system_random};
 
@@ -53,6 +55,21 @@ pub(crate) async fn door(listen: SocketAddr, hosts: &[String]) -> anyhow::Result
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let door = Door::new(listener.local_addr()?, hosts, system_random());
     Ok((listener, Arc::new(door)))
+}
+
+/// Serves pages of a command beside it, until what comes back is dropped, and says where.
+pub(crate) async fn show(listen: SocketAddr, assets: Assets, pages: Arc<dyn Endpoint>) -> anyhow::Result<JoinSet<()>> {
+    let (listener, door) = door(listen, &[]).await.context("--ui")?;
+    // A command's result alone belongs on standard output.
+    eprintln!("watch at {}", door.url());
+    let entrance = Entrance::new(door, assets, pages);
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        if let Err(error) = serve(listener, Arc::new(entrance), options(), std::future::pending()).await {
+            eprintln!("the page ended: {error}");
+        }
+    });
+    Ok(serving)
 }
 
 /// A few browsers, not the public.

@@ -23,6 +23,7 @@ pub(crate) mod summary;
 #[cfg(test)]
 mod tests;
 mod warc;
+pub(crate) mod watched;
 
 use std::fs;
 use std::path::{Path, PathBuf};

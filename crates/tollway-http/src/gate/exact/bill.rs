@@ -73,7 +73,7 @@ impl Gate {
                 offer,
                 charge,
                 url: &asked.url,
-                person: page::is_wanted(&parts.headers),
+                person: page::is_wanted(&parts.headers).then_some(&self.shared.look),
                 v1: speaks_v1(charge, dress, &parts.headers),
                 signed_fields: &[],
             });

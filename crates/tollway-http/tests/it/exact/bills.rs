@@ -7,7 +7,8 @@ use tollway_core::scheme::cash::Mood;
 use tollway_core::seller::{BILLS, BILLS_PATH};
 use tollway_ledger::{
     AgentId, AgentTerms, BillPayment, Books as _, CheckpointSigner, CommitmentId, Delivery, EntryKind, Evidence,
-    ExactBooks as _, ExactState as S, Fingerprint, Hash, Period, PostOutcome, PriceProof, Reserve, Sale, Statement,
+    EvidenceKind, ExactBooks as _, ExactState as S, Fingerprint, Hash, Period, PostOutcome, PriceProof, Reserve, Sale,
+    Statement,
 };
 use tollway_protocol::{Amount, Asset, Dress, PaymentPayload, Reason as R, header};
 use tollway_signatures::{PrivateKey, jws};

@@ -56,9 +56,9 @@ impl HttpFront {
     {
         let (head, body) = request.into_parts();
         let answered = if head.uri.path() != &*self.path {
-            Err(plain(StatusCode::NOT_FOUND, "no such path"))
+            Err(plain(StatusCode::NOT_FOUND, "no such path").into())
         } else if let Err(why) = self.door.admit(&head.uri, &head.headers) {
-            Err(plain(StatusCode::FORBIDDEN, why))
+            Err(plain(StatusCode::FORBIDDEN, why).into())
         } else {
             match head.method {
                 Method::POST => self.post(head.headers, body).await,
@@ -67,20 +67,20 @@ impl HttpFront {
                 _ => {
                     let mut answer = plain(StatusCode::METHOD_NOT_ALLOWED, "POST, GET or DELETE");
                     answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
-                    Err(answer)
+                    Err(answer.into())
                 }
             }
         };
-        answered.unwrap_or_else(|refused| refused)
+        answered.unwrap_or_else(|refused| *refused)
     }
 
-    async fn post<B>(&self, headers: HeaderMap, body: B) -> Result<Answer, Answer>
+    async fn post<B>(&self, headers: HeaderMap, body: B) -> Result<Answer, Box<Answer>>
     where
         B: Body<Data = Bytes> + Send,
         B::Error: std::fmt::Display,
     {
         if !is_media(headers.get(header::CONTENT_TYPE), JSON) {
-            return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content is application/json"));
+            return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "the content is application/json").into());
         }
         let takes = Takes::of(&headers)?;
         let body = whole(body, self.relay.limits().message).await?;
@@ -90,7 +90,7 @@ impl HttpFront {
         let requests: Vec<Id> = messages.iter().filter_map(request_id).collect();
         let Ok(stream) = seat.ask(&requests) else {
             let message = Message::error(&requests[0], -32_600, "another request of this `id` is under way", None);
-            return Err(json(StatusCode::BAD_REQUEST, &message));
+            return Err(json(StatusCode::BAD_REQUEST, &message).into());
         };
         let primed = seat.version.get().is_some_and(|version| version.as_str() >= PRIMED_SINCE);
         let to = seat.to().ok_or_else(gone)?;
@@ -137,7 +137,7 @@ impl HttpFront {
     }
 
     /// The session of these messages: the one they name, or a new one that they open.
-    async fn seat(&self, headers: &HeaderMap, messages: &[Message]) -> Result<(Arc<Seat>, New), Answer> {
+    async fn seat(&self, headers: &HeaderMap, messages: &[Message]) -> Result<(Arc<Seat>, New), Box<Answer>> {
         if headers.contains_key(SESSION) {
             return self.known(headers).map(|seat| (seat, New::No));
         }
@@ -146,12 +146,14 @@ impl HttpFront {
             return self.open(true).await.map(|seat| (seat, New::Named));
         }
         if !self.relay.upstream.knows_no_sessions() {
-            return Err(refused(StatusCode::BAD_REQUEST, "no Mcp-Session-Id: a session begins with `initialize`"));
+            return Err(
+                refused(StatusCode::BAD_REQUEST, "no Mcp-Session-Id: a session begins with `initialize`").into()
+            );
         }
         self.open(false).await.map(|seat| (seat, New::Ephemeral))
     }
 
-    fn known(&self, headers: &HeaderMap) -> Result<Arc<Seat>, Answer> {
+    fn known(&self, headers: &HeaderMap) -> Result<Arc<Seat>, Box<Answer>> {
         let name = headers.get(SESSION).and_then(|value| value.to_str().ok());
         let name = name.ok_or_else(|| refused(StatusCode::BAD_REQUEST, "no Mcp-Session-Id"))?;
         let seat = self.seats.lock().get(name).cloned().ok_or_else(gone)?;
@@ -159,14 +161,14 @@ impl HttpFront {
         let agreed = seat.version.get().map(String::as_str);
         // A server that speaks HTTP judges the field itself.
         if !self.relay.upstream.knows_no_sessions() && version.is_some() && agreed.is_some() && version != agreed {
-            return Err(refused(StatusCode::BAD_REQUEST, "MCP-Protocol-Version is not the one agreed on"));
+            return Err(refused(StatusCode::BAD_REQUEST, "MCP-Protocol-Version is not the one agreed on").into());
         }
         Ok(seat)
     }
 
-    async fn open(&self, named: bool) -> Result<Arc<Seat>, Answer> {
+    async fn open(&self, named: bool) -> Result<Arc<Seat>, Box<Answer>> {
         let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
-            return Err(plain(StatusCode::SERVICE_UNAVAILABLE, "too many sessions"));
+            return Err(plain(StatusCode::SERVICE_UNAVAILABLE, "too many sessions").into());
         };
         let link = self.relay.upstream.open(self.relay.limits().message).await.map_err(|error| {
             tracing::warn!(%error, "no session with the server");
@@ -196,9 +198,9 @@ impl HttpFront {
         Ok(seat)
     }
 
-    fn listen(&self, headers: &HeaderMap) -> Result<Answer, Answer> {
+    fn listen(&self, headers: &HeaderMap) -> Result<Answer, Box<Answer>> {
         if !Takes::of(headers)?.events {
-            return Err(plain(StatusCode::NOT_ACCEPTABLE, "what is told here are text/event-stream"));
+            return Err(plain(StatusCode::NOT_ACCEPTABLE, "what is told here are text/event-stream").into());
         }
         let seat = self.known(headers)?;
         seat.to().ok_or_else(gone)?;
@@ -213,7 +215,7 @@ impl HttpFront {
         Ok(events(EventBody::events(stream.read_from(place), false, None)))
     }
 
-    fn leave(&self, headers: &HeaderMap) -> Result<Answer, Answer> {
+    fn leave(&self, headers: &HeaderMap) -> Result<Answer, Box<Answer>> {
         let seat = self.known(headers)?;
         self.seats.lock().remove(&seat.name);
         seat.leave();
@@ -248,7 +250,7 @@ struct Takes {
 }
 
 impl Takes {
-    fn of(headers: &HeaderMap) -> Result<Self, Answer> {
+    fn of(headers: &HeaderMap) -> Result<Self, Box<Answer>> {
         let mut all = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
         if all.peek().is_none() {
             return Ok(Self { json: true, events: true });
@@ -262,7 +264,7 @@ impl Takes {
         if takes.json || takes.events {
             return Ok(takes);
         }
-        Err(plain(StatusCode::NOT_ACCEPTABLE, "answers are application/json or text/event-stream"))
+        Err(plain(StatusCode::NOT_ACCEPTABLE, "answers are application/json or text/event-stream").into())
     }
 }
 
@@ -281,7 +283,7 @@ async fn expired(seat: &Seat, idle: Duration, seats: &Seats) {
     seat.leave();
 }
 
-async fn whole<B>(body: B, most: usize) -> Result<Bytes, Answer>
+async fn whole<B>(body: B, most: usize) -> Result<Bytes, Box<Answer>>
 where
     B: Body<Data = Bytes> + Send,
     B::Error: std::fmt::Display,
@@ -292,7 +294,7 @@ where
         let frame = frame.map_err(|_| plain(StatusCode::BAD_REQUEST, "the content broke off"))?;
         if let Ok(piece) = frame.into_data() {
             if found.len() + piece.len() > most {
-                return Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "the message is too long"));
+                return Err(plain(StatusCode::PAYLOAD_TOO_LARGE, "the message is too long").into());
             }
             found.extend_from_slice(&piece);
         }
@@ -331,8 +333,8 @@ fn refused(status: StatusCode, text: &'static str) -> Answer {
     json(status, &Message::error(&Id::Null, -32_000, text, None))
 }
 
-fn gone() -> Answer {
-    refused(StatusCode::NOT_FOUND, "this session is not, or no longer, known")
+fn gone() -> Box<Answer> {
+    refused(StatusCode::NOT_FOUND, "this session is not, or no longer, known").into()
 }
 
 fn events(body: EventBody) -> Answer {

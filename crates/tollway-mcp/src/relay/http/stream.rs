@@ -69,7 +69,7 @@ impl Stream {
                 let end = kept.first + kept.messages.len() as u64;
                 let unread = end.saturating_sub(kept.read.max(kept.first));
                 let full = kept.messages.len() >= self.most.0 || kept.bytes >= self.most.1;
-                let behind = kept.reading && full && unread as usize >= kept.messages.len();
+                let behind = kept.reading && full && unread >= kept.messages.len() as u64;
                 if !behind {
                     kept.push(message, self.most);
                     self.changed.notify_waiters();

@@ -224,7 +224,7 @@ impl Session {
         while let Ok(Some(piece)) = answer.chunk().await {
             events.feed(&piece);
             loop {
-                let event = match events.next() {
+                let event = match events.take() {
                     Ok(Some(event)) => event,
                     Ok(None) => break,
                     Err(too_long) => return Ended::Unreadable(too_long.to_string()),

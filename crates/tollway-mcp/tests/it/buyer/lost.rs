@@ -18,7 +18,7 @@ fn losing(lost: usize, way: serde_json::Value) -> Shop {
     let seen = AtomicUsize::new(0);
     Shop::new(move |params| {
         let Some(paid) = payment(params) else { return Ok(refusal(&asked)) };
-        if seen.fetch_add(1, Ordering::SeqCst) < lost { Err(Lost("broken pipe".into())) } else { Ok(receipt(&paid)) }
+        if seen.fetch_add(1, Ordering::SeqCst) < lost { Err(Lost::now("broken pipe")) } else { Ok(receipt(&paid)) }
     })
 }
 
@@ -70,7 +70,7 @@ async fn an_open_payment_that_has_ended_makes_room_when_it_was_not_taken() {
             let mut first = first.lock();
             let known = first.get_or_insert_with(|| paid.clone());
             if switch.load(Ordering::SeqCst) == 1 {
-                return Err(Lost("down".into()));
+                return Err(Lost::now("down"));
             }
             let mut expired = asked.clone();
             expired["error"] = json!("expired");
@@ -95,7 +95,7 @@ async fn an_open_payment_that_is_refused_while_it_can_be_used_is_not_paid_again(
     let seen = AtomicUsize::new(0);
     let shop = Shop::new(move |params| match payment(params) {
         None => Ok(refusal(&asked)),
-        Some(_) if seen.fetch_add(1, Ordering::SeqCst) < 6 => Err(Lost("down".into())),
+        Some(_) if seen.fetch_add(1, Ordering::SeqCst) < 6 => Err(Lost::now("down")),
         Some(_) => Ok(refusal(&asked)),
     });
     let payer = purse.payer();
@@ -185,8 +185,8 @@ async fn a_failed_call_is_not_charged_and_the_log_says_so() {
 #[tokio::test]
 async fn an_unpaid_call_whose_answer_is_lost_is_an_error_and_costs_nothing() {
     let purse = Purse::new();
-    let shop = Shop::new(|_| Err(Lost("gone".into())));
+    let shop = Shop::new(|_| Err(Lost::now("gone")));
     let lost = purse.payer().call("tools/call", &super::rig::square(), &shop).await;
-    assert_eq!(lost, Err(Lost("gone".into())));
+    assert_eq!(lost, Err(Lost::now("gone")));
     assert_eq!((shop.calls.lock().len(), purse.signed().await.len()), (1, 0));
 }

@@ -6,4 +6,5 @@ mod hostile;
 mod limits;
 mod lost;
 mod paying;
+mod real;
 mod rig;

@@ -57,7 +57,7 @@ export function addCard(card) {
   };
   tick();
   cards.set(card.id, { element, acts, timer: setInterval(tick, 500) });
-  toChat(element);
+  toChat(element, true);
 }
 
 const WORDS = {

@@ -2,7 +2,7 @@
 
 import { follow, set } from "/assets/live.js";
 import { addCard, decided } from "/assets/cards.js";
-import { addSteps } from "/assets/timeline.js";
+import { addSteps, toNewest } from "/assets/timeline.js";
 
 const root = document.getElementById("playground");
 const tab = root.dataset.tab;
@@ -17,12 +17,12 @@ export async function post(path, fields = {}) {
   return { ok: answer.ok, text: (await answer.text()).trim() };
 }
 
-/** Adds an element to the chat. */
-export function toChat(element) {
+/** Adds an element to the chat; `seen` shows it wherever the reader is. */
+export function toChat(element, seen = false) {
   const atEnd = chat.scrollHeight - chat.scrollTop - chat.clientHeight < 80;
   chat.append(element);
   while (chat.children.length > LINES_MAX) chat.firstElementChild.remove();
-  if (atEnd) chat.scrollTop = chat.scrollHeight;
+  if (atEnd || seen) chat.scrollTop = chat.scrollHeight;
 }
 
 function line({ who, text, tone }) {
@@ -34,6 +34,7 @@ function line({ who, text, tone }) {
 
 function busy(is) {
   root.classList.toggle("busy", is);
+  if (is) toNewest();
   for (const button of document.querySelectorAll("[data-scene], [data-say], [data-post='/close-day'], #say button")) {
     button.disabled = is;
   }

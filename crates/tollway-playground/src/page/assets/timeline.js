@@ -44,6 +44,11 @@ export function addSteps(added, missed = 0) {
   if (atEnd) steps.scrollTop = steps.scrollHeight;
 }
 
+/** Shows the newest step, and keeps to it. */
+export function toNewest() {
+  steps.scrollTop = steps.scrollHeight;
+}
+
 /** Opens a step: asks for its inside once. */
 steps.addEventListener("toggle", async (event) => {
   const details = event.target;
