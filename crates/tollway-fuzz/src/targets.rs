@@ -533,7 +533,6 @@ fn offer() -> Offer {
         pass: None,
         exact: Vec::new(),
         identifier: None,
-        pass: None,
         amount: Amount::new(1_000),
         asset: Asset::usd(),
         audience: "everyone".to_owned(),
