@@ -10,6 +10,7 @@ mod books;
 mod child;
 mod cpu;
 mod crypto;
+mod facilitators;
 mod figure;
 mod hold;
 mod load;
@@ -31,6 +32,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
+use crate::facilitators::FacilitatorArgs;
 use crate::load::LoadArgs;
 use crate::mcp::McpArgs;
 
@@ -92,6 +94,24 @@ enum Part {
         /// How many.
         connections: usize,
     },
+    /// Measure our facilitator beside another program, and print the figures as one JSON object.
+    Facilitators(FacilitatorArgs),
+    /// Be a chain with blocks at these intervals in milliseconds, 0 for one a transaction.
+    #[command(hide = true)]
+    Chain {
+        /// Milliseconds.
+        interval: u64,
+    },
+    /// Be our facilitator on a chain.
+    #[command(hide = true)]
+    Facilitator {
+        /// Where the chain is.
+        rpc: String,
+        /// File of its books.
+        store: PathBuf,
+        /// Most payments in one transaction.
+        batch: usize,
+    },
     /// Send requests, signed beforehand, and report what came back.
     #[command(hide = true)]
     Load(LoadArgs),
@@ -111,6 +131,9 @@ fn main() -> anyhow::Result<ExitCode> {
         Some(Part::Relay { dir, upstream }) => relay::gateway(&dir, upstream)?,
         Some(Part::Hold { address, connections }) => hold::run(address, connections)?,
         Some(Part::Load(args)) => load::run(&args)?,
+        Some(Part::Facilitators(args)) => facilitators::run(&args)?,
+        Some(Part::Chain { interval }) => facilitators::chain(interval)?,
+        Some(Part::Facilitator { rpc, store, batch }) => facilitators::facilitator(&rpc, &store, batch)?,
         Some(Part::Mcp(args)) => mcp::run(&args)?,
         None => run(&plan)?,
     }

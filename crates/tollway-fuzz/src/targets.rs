@@ -530,8 +530,10 @@ fn receipt() -> String {
 fn offer() -> Offer {
     let document = OfferDocument {
         bill: None,
+        pass: None,
         exact: Vec::new(),
         identifier: None,
+        pass: None,
         amount: Amount::new(1_000),
         asset: Asset::usd(),
         audience: "everyone".to_owned(),
