@@ -530,7 +530,6 @@ fn receipt() -> String {
 fn offer() -> Offer {
     let document = OfferDocument {
         bill: None,
-        pass: None,
         exact: Vec::new(),
         identifier: None,
         amount: Amount::new(1_000),

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use reqwest::{Client, Response, Url, redirect};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tollway_protocol::header as header_names;
 
 use super::{EVENTS, JSON, LAST_EVENT, SESSION, VERSION, is_media};
 use crate::relay::link::{FromServer, Inbound, Link, Turned, Upstream, WAITING};
@@ -348,7 +349,7 @@ struct Place {
 
 /// Fields of the client that are meant for the server, and not for the connection, this relay, or its till.
 fn travels(name: &HeaderName) -> bool {
-    const OWN: [&str; 20] = [
+    const OWN: [&str; 19] = [
         "accept",
         "accept-encoding",
         "connection",
@@ -363,7 +364,6 @@ fn travels(name: &HeaderName) -> bool {
         "last-event-id",
         "mcp-session-id",
         "origin",
-        "payment-signature",
         "referer",
         "te",
         "trailer",
@@ -371,8 +371,8 @@ fn travels(name: &HeaderName) -> bool {
         "upgrade",
     ];
     let name = name.as_str();
-    let prefixed = ["proxy-", "sec-", "x-forwarded-", "x-payment"].iter().any(|prefix| name.starts_with(prefix));
-    !prefixed && !OWN.contains(&name)
+    let prefixed = ["proxy-", "sec-", "x-forwarded-"].iter().any(|prefix| name.starts_with(prefix));
+    !prefixed && !OWN.contains(&name) && !header_names::PAYMENTS.contains(&name)
 }
 
 async fn turned(answer: Response) -> Turned {
