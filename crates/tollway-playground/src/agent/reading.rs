@@ -5,7 +5,7 @@ use url::Url;
 /// Longest piece of a page that is shown in the chat, in characters.
 const EXCERPT: usize = 600;
 /// Words that tell nothing about an article.
-const COMMON: [&str; 5] = ["the", "article", "about", "and", "read"];
+const SAYS_NOTHING: [&str; 5] = ["the", "article", "about", "and", "read"];
 
 /// A page that can be bought.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) fn best<'a>(links: &'a [Link], words: &str) -> Option<&'a Link> {
         .split(|letter: char| !letter.is_alphanumeric())
         .filter(|word| word.chars().count() > 2)
         .map(str::to_lowercase)
-        .filter(|word| !COMMON.contains(&word.as_str()))
+        .filter(|word| !SAYS_NOTHING.contains(&word.as_str()))
         .collect();
     let score = |link: &Link| {
         let text = format!("{} {}", link.title, link.url.path()).to_lowercase();
