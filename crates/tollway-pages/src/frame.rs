@@ -209,6 +209,8 @@ pub enum Head<'a> {
     Text(&'a str),
     /// Figures, right-aligned.
     Num(&'a str),
+    /// Over bars made by [`share`]; both are left out on narrow screens.
+    Share,
     /// Seen by nobody, read aloud.
     Hidden(&'a str),
 }
@@ -225,6 +227,7 @@ pub fn table(id: &str, label: &str, heads: &[Head<'_>], rows: &[Markup], empty: 
                     @match head {
                         Head::Text(text) => th scope="col" { (text) },
                         Head::Num(text) => th.num scope="col" { (text) },
+                        Head::Share => th.share scope="col" { span.out { "Share" } },
                         Head::Hidden(text) => th scope="col" { span.out { (text) } },
                     }
                 } } }

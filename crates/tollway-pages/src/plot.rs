@@ -134,7 +134,7 @@ impl Plot<'_> {
             .axis_style(LINE)
             .bold_line_style(LINE)
             .light_line_style(TRANSPARENT)
-            .x_labels(labels)
+            .x_labels(labels.min(points.len()))
             .y_labels(HEIGHTS)
             .x_label_formatter(&named)
             .y_label_formatter(&written)

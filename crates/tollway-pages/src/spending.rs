@@ -1,11 +1,13 @@
 //! What a buyer spent, read from its own logs: by server, by what was paid for, by day and scheme.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{Method, Request, Response, StatusCode};
 use maud::{Markup, html};
 use tollway_http::body::Body;
 use tollway_http::endpoint::{Answering, Endpoint};
+use tollway_ledger::Period;
 use tollway_protocol::Amount;
 
 use crate::assets::Assets;
@@ -13,10 +15,12 @@ use crate::form::Form;
 use crate::frame::{Head, Mark, Page, Tile, Tone, card, notice, share, table, tiles};
 use crate::money::{Unit, grouped};
 use crate::plot::Plot;
-use crate::{csv, reply};
+use crate::{csv, reply, when};
 
 /// Rows shown of one table; all of them are in its CSV.
 const ROWS: usize = 25;
+/// Days drawn.
+const DAYS: u64 = 30;
 
 /// By what spending is added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +93,7 @@ impl SpendingPages {
 
     fn body(&self) -> Result<Markup, String> {
         let (days, total) = self.0.spent(SpentBy::Day)?;
-        let points: Vec<_> =
-            days.iter().map(|(day, sum)| (day.clone(), u64::try_from(sum.paid.get()).unwrap_or(u64::MAX))).collect();
+        let points = series(&days);
         let written = |height: u64| Unit::micro_usd().written(Amount::new(u128::from(height)));
         let tables =
             [SpentBy::Server, SpentBy::Scheme, SpentBy::Tool].map(|by| self.0.spent(by).map(|(rows, _)| (by, rows)));
@@ -156,6 +159,18 @@ impl SpentBy {
     }
 }
 
+/// The last days up to the newest one with a payment, those without one too.
+fn series(days: &[(String, SpentSum)]) -> Vec<(String, u64)> {
+    let number = |day: &str| day.parse::<Period>().ok().map(|day| day.start() / 86_400);
+    let known: BTreeMap<u64, u64> = days
+        .iter()
+        .filter_map(|(day, sum)| Some((number(day)?, u64::try_from(sum.paid.get()).unwrap_or(u64::MAX))))
+        .collect();
+    let Some(last) = known.keys().last().copied() else { return Vec::new() };
+    let drawn = last.saturating_sub(DAYS - 1)..=last;
+    drawn.map(|day| (when::day(day), known.get(&day).copied().unwrap_or_default())).collect()
+}
+
 fn total_tiles(total: &SpentSum) -> Markup {
     let usd = Unit::micro_usd();
     let (paid, held) = (usd.written(total.paid), usd.written(total.held));
@@ -185,8 +200,7 @@ fn breakdown(by: SpentBy, rows: &[(String, SpentSum)]) -> Markup {
         })
         .collect();
     let (heading, singular) = by.heading();
-    let heads =
-        [Head::Text(singular), Head::Hidden("Share"), Head::Num("Payments"), Head::Num("Paid"), Head::Num("Held")];
+    let heads = [Head::Text(singular), Head::Share, Head::Num("Payments"), Head::Num("Paid"), Head::Num("Held")];
     let more = rows.len().saturating_sub(ROWS);
     card(
         heading,
@@ -226,6 +240,15 @@ mod tests {
         let status = response.status();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         (status, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn days_without_payments_are_drawn_too() {
+        let day = |day: &str, paid| (day.to_owned(), SpentSum { paid: Amount::new(paid), ..SpentSum::default() });
+        let points = series(&[day("2026-10-01", 9), day("2026-11-20", 7), day("2026-11-22", 5), day("odd", 1)]);
+        assert_eq!((points.len(), &points[29]), (30, &("2026-11-22".to_owned(), 5)));
+        assert_eq!((points[27].1, points[28].1, points.iter().map(|point| point.1).sum::<u64>()), (7, 0, 12));
+        assert!(series(&[]).is_empty());
     }
 
     #[tokio::test]

@@ -82,7 +82,7 @@ pub(super) fn page(state: &State, now: u64) -> String {
     let tone = if state.finished { Tone::Neutral } else { Tone::Good };
     let aside = html! {
         span class={ "badge " (if tone == Tone::Good { "good" } else { "" }) } data-live="state" { (words.state) }
-        span.badge.warn { span data-live="troubles" { (words.troubles) } " to look at" }
+        span.badge { span data-live="troubles" { (words.troubles) } " to look at" }
         span.badge data-live-state hidden aria-live="polite" {}
     };
     let lede = "What this crawl has fetched and paid. The budget is held by the program, whatever a site asks.";
@@ -127,8 +127,7 @@ fn hosts(state: &State) -> Markup {
             } }
         })
         .collect();
-    let heads =
-        [Head::Text("Host"), Head::Hidden("Share"), Head::Num("Pages"), Head::Num("Received"), Head::Num("Paid")];
+    let heads = [Head::Text("Host"), Head::Share, Head::Num("Pages"), Head::Num("Received"), Head::Num("Paid")];
     html! {
         (table("hosts", "By host", &heads, &rows, "No host has answered yet."))
         @if !rows.is_empty() { p { a.small href="/hosts.csv" download { "Download as CSV" } } }

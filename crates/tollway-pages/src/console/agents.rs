@@ -25,7 +25,7 @@ pub(super) async fn page(console: &Console, form: &Form) -> Answer {
         Head::Text("State"),
         Head::Num("Owed"),
         Head::Num("Credit"),
-        Head::Hidden("Used"),
+        Head::Share,
         Head::Num("Today"),
         Head::Num("A day"),
         Head::Text("Last sale"),

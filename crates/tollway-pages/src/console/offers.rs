@@ -104,7 +104,7 @@ fn reasons(counts: &[Counted]) -> Markup {
     let rows: Vec<_> = refusals.iter().map(|(reason, value)| html! { tr {
         td.wrap { code { (reason) } } td.share { (share((*value).into(), top.into())) } td.num { (grouped(*value)) }
     } }).collect();
-    let heads = [Head::Text("Reason"), Head::Hidden("Share"), Head::Num("Requests")];
+    let heads = [Head::Text("Reason"), Head::Share, Head::Num("Requests")];
     table("reasons", "Refused, by reason", &heads, &rows, "Nothing was refused.")
 }
 

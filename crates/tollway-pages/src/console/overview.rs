@@ -124,7 +124,7 @@ fn breakdown(dimension: Dimension, sums: &Sums, asset: &AssetFigures, key: &str,
         } }
     });
     let shown: Vec<_> = shown.collect();
-    let heads = [Head::Text(dimension.singular()), Head::Hidden("Share"), Head::Num("Sales"), Head::Num("Revenue")];
+    let heads = [Head::Text(dimension.singular()), Head::Share, Head::Num("Sales"), Head::Num("Revenue")];
     let more = rows.len().saturating_sub(ROWS);
     let address = format!("/revenue.csv?by={}&asset={}&range={}", dimension.word(), encoded(key), range.word());
     card(
