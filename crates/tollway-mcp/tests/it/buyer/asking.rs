@@ -24,7 +24,7 @@ async fn decline() {
     let shop = Shop::asking(demand(json!([way(PRICE)])));
     let answered = call(&purse.payer(), &shop).await;
     assert_eq!(text(&answered), "User declined payment");
-    assert!(purse.signed().await.is_empty() && shop.calls.lock().len() == 1, "nothing was signed, nothing was sent");
+    assert!(purse.signed().await.is_empty() && shop.times() == 1, "nothing was signed, nothing was sent");
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn the_limits_are_checked_again_after_consent() {
     let shop = Shop::asking(demand(json!([way(PRICE)])));
     let answered = call(&purse.payer(), &shop).await;
     assert!(text(&answered).contains("budget_exhausted"), "{}", text(&answered));
-    assert_eq!((purse.signed().await.len(), shop.calls.lock().len()), (1, 1));
+    assert_eq!((purse.signed().await.len(), shop.times()), (1, 1));
 }
 
 fn list(payer: &ToolPayer, tool: &Value) {

@@ -79,7 +79,7 @@ async fn without_means_or_with_ways_that_cannot_be_signed_nothing_is_paid() {
         let shop = Shop::asking(demand(json!([accepts])));
         let answered = call(&purse.payer(), &shop).await;
         assert!(text(&answered).contains(code), "{}", text(&answered));
-        assert!(purse.signed().await.is_empty() && shop.calls.lock().len() == 1);
+        assert!(purse.signed().await.is_empty() && shop.times() == 1);
     }
     let mut purse = Purse::new();
     purse.parts.means = Means::default();

@@ -16,7 +16,7 @@ async fn respects_cap() {
     let shop = Shop::asking(demand(json!([way(1_000_001)])));
     let answered = call(&purse.payer(), &shop).await;
     assert!(text(&answered).contains("more than one payment may cost (over_max_price)"), "{}", text(&answered));
-    assert_eq!((shop.calls.lock().len(), purse.signed().await.len()), (1, 0));
+    assert_eq!((shop.times(), purse.signed().await.len()), (1, 0));
 }
 
 #[tokio::test]

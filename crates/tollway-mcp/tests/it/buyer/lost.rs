@@ -51,7 +51,7 @@ async fn threat_45_a_later_call_goes_on_with_an_open_payment_also_in_another_run
         assert_eq!(text(&call(&later, &shop).await), "49");
         assert_eq!((shop.payments().len(), purse.signed().await.len()), (7, 1));
         assert!(shop.payments().iter().all(|paid| *paid == shop.payments()[0]));
-        assert_eq!(shop.calls.lock().len(), 8, "the later call was not asked for its price again");
+        assert_eq!(shop.times(), 8, "the later call was not asked for its price again");
         let next = call(&later, &shop).await;
         assert!(next.paid.is_some(), "and the next one is a purchase of its own");
         assert_eq!(purse.signed().await.len(), 2);
@@ -188,5 +188,5 @@ async fn an_unpaid_call_whose_answer_is_lost_is_an_error_and_costs_nothing() {
     let shop = Shop::new(|_| Err(Lost::now("gone")));
     let lost = purse.payer().call("tools/call", &super::rig::square(), &shop).await;
     assert_eq!(lost, Err(Lost::now("gone")));
-    assert_eq!((shop.calls.lock().len(), purse.signed().await.len()), (1, 0));
+    assert_eq!((shop.times(), purse.signed().await.len()), (1, 0));
 }

@@ -63,7 +63,7 @@ async fn a_server_that_reads_strings_gets_a_string() {
         Ok(text.map_or(CallAnswer::Result(only_meta), |_| receipt(&payment(params).unwrap())))
     });
     assert_eq!(text(&call(&purse.payer(), &shop).await), "49");
-    assert_eq!((shop.calls.lock().len(), purse.signed().await.len()), (2, 1));
+    assert_eq!((shop.times(), purse.signed().await.len()), (2, 1));
 }
 
 #[tokio::test]

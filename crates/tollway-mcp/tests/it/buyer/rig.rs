@@ -49,6 +49,11 @@ impl Shop {
         Self::new(move |params| Ok(payment(params).map_or_else(|| refusal(&demand), |paid| receipt(&paid))))
     }
 
+    /// How often it was called.
+    pub(crate) fn times(&self) -> usize {
+        self.calls.lock().len()
+    }
+
     pub(crate) fn payments(&self) -> Vec<PaymentPayload> {
         self.calls.lock().iter().filter_map(payment).collect()
     }
