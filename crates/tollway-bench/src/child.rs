@@ -1,6 +1,7 @@
 //! A process of this program, spoken to in lines; ended when it is dropped.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, ensure};
@@ -17,7 +18,17 @@ impl Part {
     /// Starts this program again with these arguments.
     pub(crate) fn start(arguments: &[String]) -> anyhow::Result<Self> {
         let program = std::env::current_exe()?;
+        Self::start_other(&program, arguments, &[])
+    }
+
+    /// Starts another program, with these variables in its environment.
+    pub(crate) fn start_other(
+        program: &Path,
+        arguments: &[String],
+        variables: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         let mut command = Command::new(program);
+        command.envs(variables.iter().map(|(name, value)| (*name, value)));
         let mut process = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let say = process.stdin.take().context("standard input was asked for")?;
         let hear = BufReader::new(process.stdout.take().context("standard output was asked for")?);

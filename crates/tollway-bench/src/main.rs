@@ -10,10 +10,12 @@ mod books;
 mod child;
 mod cpu;
 mod crypto;
+mod facilitators;
 mod figure;
 mod hold;
 mod load;
 mod machine;
+mod mcp;
 mod measure;
 mod orders;
 mod plot;
@@ -30,7 +32,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
+use crate::facilitators::FacilitatorArgs;
 use crate::load::LoadArgs;
+use crate::mcp::McpArgs;
 
 /// Measure what a paid request costs, beside references from the same run.
 #[derive(Debug, Parser)]
@@ -62,7 +66,7 @@ struct PlanArgs {
     plot: Option<PathBuf>,
 }
 
-/// The processes that a run starts of itself.
+/// What else there is to measure, and the processes that a run starts of itself.
 #[derive(Debug, Subcommand)]
 enum Part {
     /// Serve everything that is measured, until standard input ends.
@@ -90,9 +94,29 @@ enum Part {
         /// How many.
         connections: usize,
     },
+    /// Measure our facilitator beside another program, and print the figures as one JSON object.
+    Facilitators(FacilitatorArgs),
+    /// Be a chain with blocks at these intervals in milliseconds, 0 for one a transaction.
+    #[command(hide = true)]
+    Chain {
+        /// Milliseconds.
+        interval: u64,
+    },
+    /// Be our facilitator on a chain.
+    #[command(hide = true)]
+    Facilitator {
+        /// Where the chain is.
+        rpc: String,
+        /// File of its books.
+        store: PathBuf,
+        /// Most payments in one transaction.
+        batch: usize,
+    },
     /// Send requests, signed beforehand, and report what came back.
     #[command(hide = true)]
     Load(LoadArgs),
+    /// Measure what a paid call of a tool costs over the same call free, promised and settled on a test chain.
+    Mcp(McpArgs),
 }
 
 /// Many small allocations a request, on several threads.
@@ -107,13 +131,17 @@ fn main() -> anyhow::Result<ExitCode> {
         Some(Part::Relay { dir, upstream }) => relay::gateway(&dir, upstream)?,
         Some(Part::Hold { address, connections }) => hold::run(address, connections)?,
         Some(Part::Load(args)) => load::run(&args)?,
+        Some(Part::Facilitators(args)) => facilitators::run(&args)?,
+        Some(Part::Chain { interval }) => facilitators::chain(interval)?,
+        Some(Part::Facilitator { rpc, store, batch }) => facilitators::facilitator(&rpc, &store, batch)?,
+        Some(Part::Mcp(args)) => mcp::run(&args)?,
         None => run(&plan)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn run(plan: &PlanArgs) -> anyhow::Result<()> {
-    anyhow::ensure!(!cfg!(debug_assertions), "figures of a build without optimisation say nothing: use --release");
+    optimised()?;
     let report = measure::run(&measure::Plan {
         rounds: plan.rounds,
         seconds: plan.seconds,
@@ -124,6 +152,11 @@ fn run(plan: &PlanArgs) -> anyhow::Result<()> {
     }
     let text = if plan.json { report.json()? } else { table::text(&report) };
     table::say(&text)
+}
+
+fn optimised() -> anyhow::Result<()> {
+    anyhow::ensure!(!cfg!(debug_assertions), "figures of a build without optimisation say nothing: use --release");
+    Ok(())
 }
 
 #[cfg(test)]

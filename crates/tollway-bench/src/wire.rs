@@ -21,6 +21,7 @@ pub(crate) struct Answer<'a> {
     head: &'a [u8],
     /// Bytes of the body.
     pub(crate) length: usize,
+    pub(crate) body: &'a [u8],
 }
 
 impl Connection {
@@ -48,7 +49,8 @@ impl Connection {
             self.read().await?;
         }
         ensure!(self.buffer.len() == head + length, "an answer is longer than it says");
-        Ok(Answer { status: status(&self.buffer)?, head: &self.buffer[..head], length })
+        let (head, body) = self.buffer.split_at(head);
+        Ok(Answer { status: status(head)?, head, length, body })
     }
 
     async fn read(&mut self) -> anyhow::Result<()> {

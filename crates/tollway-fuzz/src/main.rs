@@ -3,6 +3,7 @@
 //! Promise: the same seed gives the same inputs everywhere; an input that makes a decoder panic, take a second, or
 //! accept what it does not mean when written back ends the run and is printed.
 
+mod mcp;
 mod mutate;
 mod seeds;
 #[cfg(test)]

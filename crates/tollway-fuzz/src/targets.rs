@@ -27,6 +27,8 @@ use tollway_signatures::{
     Unverified, base, digest, jws, verify,
 };
 
+use crate::mcp;
+
 /// Whether an input was accepted, or what it means differently when written back.
 pub(crate) type Told = Result<bool, String>;
 
@@ -253,6 +255,23 @@ pub(crate) const TARGETS: &[Target] = &[
         ["10.0.0.0/8", "::1", "127.0.0.1"],
         |input| Ok(text(input).is_some_and(|text| TrustedProxies::parse(&[text]).is_ok()))
     ),
+    target!(
+        "mcp-message",
+        ["mcp/relay/message.rs: read", "mcp/relay/fields.rs: read"],
+        [
+            r#"{"jsonrpc":"2.0","id":1.0,"method":"tools/call","params":{"name":"a","_meta":{"progressToken":"t"}}}"#,
+            r#"[{"jsonrpc":"2.0","method":"a"},{"jsonrpc":"2.0","id":"b","error":{"code":-1,"message":""}}]"#
+        ],
+        mcp::message
+    ),
+    target!("mcp-events", [], ["id: 1_2\nevent: message\nretry: 5\ndata: {}\ndata: x\n\n", ": x\r\n\r\n"], mcp::events),
+    target!("mcp-lines", [], ["a\r\n\nb"], mcp::lines),
+    target!("mcp-command", ["mcp/relay/child.rs: from_line"], [r#"npx -y 'a b' "c \" d""#], |input| {
+        Ok(text(input).is_some_and(|text| tollway_mcp::relay::ChildUpstream::from_line(text).is_ok()))
+    }),
+    target!("mcp-entry", ["mcp/buyer/allow.rs: Entry"], ["square", "https://tools.example/*"], |input| {
+        answered_or_not::<tollway_mcp::buyer::Entry>(input)
+    }),
     target!("site", ["http/site.rs: Site"], ["https://shop.example", "http://127.0.0.1:4021"], |input| {
         Ok(text(input).is_some_and(|text| text.parse::<Site>().is_ok()))
     }),
@@ -511,8 +530,10 @@ fn receipt() -> String {
 fn offer() -> Offer {
     let document = OfferDocument {
         bill: None,
+        pass: None,
         exact: Vec::new(),
         identifier: None,
+        pass: None,
         amount: Amount::new(1_000),
         asset: Asset::usd(),
         audience: "everyone".to_owned(),

@@ -262,7 +262,7 @@ async fn paid_at_once(
     let mut facilitators: Vec<Arc<dyn Facilitator>> = Vec::new();
     if let Some(file) = &exact.own_facilitator {
         let own = FacilitatorConfig::read(&config.path(file)).context("[exact] own_facilitator")?;
-        facilitators.push(Arc::new(crate::evm::facilitator(&own, Arc::clone(clock)).await?));
+        facilitators.push(Arc::new(crate::arriving::facilitator(Arc::new(own), Arc::clone(clock)).await?));
     }
     for url in &exact.facilitator {
         facilitators.push(remote(url)?);

@@ -1,6 +1,7 @@
 //! `tollway`: the open, self-hosted toll road of the web, as one program. Everything it decides is
 //! decided in the libraries; here are the command line, configuration, files, sockets and words.
 
+mod arriving;
 mod cli;
 mod commands;
 mod compose;

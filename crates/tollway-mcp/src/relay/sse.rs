@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn threat_61_megabytes_in_one_event_end_the_stream() {
+    fn threat_93_megabytes_in_one_event_end_the_stream() {
         assert_eq!(read(&[&[b'x'; 200]]), Err(TooLong(64)));
         let lines = "data: 0123456789\n".repeat(10);
         assert_eq!(read(&[lines.as_bytes()]), Err(TooLong(64)));

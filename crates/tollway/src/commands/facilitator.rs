@@ -13,9 +13,9 @@ use tollway_http::server::{ServerOptions, serve};
 
 use super::gateway::stop_signal;
 use super::say;
+use crate::arriving;
 use crate::cli::{FacilitatorArgs, FacilitatorCommand};
 use crate::config::FacilitatorConfig;
-use crate::evm;
 
 pub(crate) async fn run(args: FacilitatorArgs) -> anyhow::Result<ExitCode> {
     if let Some(FacilitatorCommand::Key) = args.command {
@@ -30,7 +30,8 @@ pub(crate) async fn run(args: FacilitatorArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let facilitator = Arc::new(evm::facilitator(&config, Arc::clone(&clock)).await?);
+    let config = Arc::new(config);
+    let facilitator = Arc::new(arriving::facilitator(Arc::clone(&config), Arc::clone(&clock)).await?);
     let parts = FacilitatorParts { facilitator, door: config.door()?, cors: config.cors.clone(), clock };
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let stopped = stop_signal();

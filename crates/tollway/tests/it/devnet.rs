@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::rig::{Running, tollway};
+use crate::rig::{Running, free_port, tollway, until};
 
 const PAYEE: &str = "0x5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e";
 
@@ -62,4 +62,33 @@ fn an_address_in_use_is_said_to_be() {
     tollway(["devnet", "--listen", &address]).refused(&["cannot listen on", &address]);
     let said = tollway(["devnet", "--fund", "0x5e=1"]);
     assert!(said.code == Some(2) && said.err.contains("0x5e is no address"), "{}", said.err);
+}
+
+/// A GET of a facilitator: its status.
+fn status_of(address: &str, path: &str) -> u16 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn threat_54_a_facilitator_whose_chain_is_away_starts_and_is_not_ready_until_it_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let port = free_port();
+    let password = path("password");
+    std::fs::write(&password, "of a test").unwrap();
+    tollway(["wallet", "new", &path("relay.json"), "--password-file", &password]).ok();
+    let config = format!(
+        "store = \"f.db\"\nlisten = \"127.0.0.1:0\"\n[[networks]]\nnetwork = \"eip155:84532\"\n\
+         rpc = [\"http://127.0.0.1:{port}\"]\nsigners = [\"relay.json\"]\npassword_file = \"password\"\n"
+    );
+    std::fs::write(path("facilitator.toml"), config).unwrap();
+    let (_running, address) = Running::start(["facilitator", "-c", &path("facilitator.toml")], "listening on http://");
+    assert_eq!((status_of(&address, "/health"), status_of(&address, "/ready")), (200, 503));
+    let listen = format!("127.0.0.1:{port}");
+    let (_chain, _) = Running::start(["devnet", "--listen", &listen], "listening on http://");
+    until("it knows what it settles", || status_of(&address, "/supported") == 200);
 }

@@ -160,7 +160,7 @@ async fn threat_93_sessions_are_counted_named_by_the_relay_and_let_go() {
 }
 
 #[tokio::test]
-async fn threat_71_a_message_of_megabytes_is_refused_unread() {
+async fn threat_93_a_message_of_megabytes_is_refused_unread() {
     let relay = listening(process(), Arc::new(PassAll), small()).await;
     let session = relay.begin().await;
     let long = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"a","params":"{}"}}"#, "x".repeat(20_000));

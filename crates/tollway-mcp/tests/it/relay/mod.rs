@@ -2,4 +2,5 @@
 
 mod http;
 mod pipes;
+mod sell;
 mod stage;

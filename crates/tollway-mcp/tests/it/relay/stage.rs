@@ -38,6 +38,9 @@ while IFS= read -r line; do
       printf '{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"t","progress":1}}\n';;
   esac
   case "$line" in
+    *'"method":"tools/list"'*)
+      tools='[{"z":1.0,"name":"square"},{"name":"ping","z":1.50}]'
+      printf '{"jsonrpc":"2.0","id":%s,"result":{"tools":%s}}\n' "$id" "$tools";;
     *'"id":'*'"method":'*) printf '{"jsonrpc":"2.0","id":%s,"result":{"heard":%s}}\n' "$id" "$line";;
     *) printf '{"jsonrpc":"2.0","method":"notifications/heard","params":%s}\n' "$line";;
   esac

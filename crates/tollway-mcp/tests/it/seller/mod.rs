@@ -3,6 +3,6 @@
 mod copies;
 mod refusals;
 mod results;
-mod rig;
+pub(crate) mod rig;
 mod sdk;
 mod selling;

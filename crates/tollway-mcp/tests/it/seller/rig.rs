@@ -65,6 +65,7 @@ fn exact(flow: PaymentFlow) -> ExactTerms {
         network: cash_network(),
         pay_to: "shop".into(),
         scale: Scale::MICRO,
+        sponsoring: Vec::new(),
     };
     ExactTerms { ways: vec![way], identifier: None }
 }
