@@ -61,7 +61,7 @@ async function checkFigures() {
   await page.goto(`${home}?range=all`);
   const shown = await page.locator('[data-live="all"]').first().textContent();
   assert.equal(shown, usd(report.charged));
-  assert.equal(await page.locator('[data-live="read_to"]').textContent(), String(report.sequence));
+  assert.equal(await page.locator("[data-read-to]").textContent(), String(report.sequence));
   const csv = await page.evaluate(async () => (await fetch("/revenue.csv?by=path&range=all")).text());
   const sum = csv.trim().split("\r\n").slice(1).map((row) => Number(row.split(",").at(-1))).reduce((one, other) => one + other);
   assert.equal(String(sum), report.charged);
@@ -78,6 +78,9 @@ async function checkLive() {
   const expected = usd(Number(before.charged) + 2000);
   await page.waitForFunction((text) => document.querySelector('[data-live="all"]').textContent === text, expected);
   await page.locator("[data-recent] tr").first().getByText("/articles/1.html").waitFor();
+  // Plot and tables follow a moment later, all of them together.
+  const { sequence } = audited();
+  await page.waitForFunction((least) => Number(document.querySelector("[data-read-to]").textContent) >= least, sequence);
   await sound(page, "live overview");
   say("live: a sale is on the open page without a reload");
 }

@@ -1,6 +1,6 @@
 // Keeps the figures of a crawl, and its newest pages, as they are.
 
-import { follow, set } from "./live.js";
+import { follow, refresh, set } from "./live.js";
 
 const body = document.querySelector("[data-recent]");
 const state = document.querySelector("[data-live-state]");
@@ -11,6 +11,7 @@ function show(events) {
   const last = events.at(-1)?.data;
   if (!last) return;
   for (const [name, text] of Object.entries(last.set)) set(name, text);
+  refresh();
   body.replaceChildren(...last.recent.map((cells) => {
     const row = document.createElement("tr");
     cells.forEach((text, place) => {

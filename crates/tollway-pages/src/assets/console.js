@@ -1,6 +1,6 @@
 // Keeps the overview's figures and newest sales as the books have them.
 
-import { follow, set } from "./live.js";
+import { follow, refresh, set } from "./live.js";
 
 const body = document.querySelector("[data-recent]");
 const state = document.querySelector("[data-live-state]");
@@ -19,7 +19,7 @@ function show(events) {
   if (!last) return;
   const figures = last.assets[asset];
   if (figures) for (const [name, text] of Object.entries(figures)) set(name, text);
-  set("read_to", last.read_to);
+  refresh();
   if (!body) return;
   const rows = last.recent.map((sale) => {
     const row = document.createElement("tr");

@@ -54,3 +54,29 @@ export function set(name, text) {
     if (element.textContent !== text) element.textContent = text;
   }
 }
+
+const REFRESH_MS = 1500;
+let refreshing = false;
+
+/**
+ * Takes everything marked `data-refresh` from the page anew, a moment from now and not while it is being read: what
+ * stands together is then of one moment.
+ */
+export function refresh() {
+  if (refreshing) return;
+  refreshing = true;
+  setTimeout(async () => {
+    try {
+      const answer = await fetch(location.href);
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = page.querySelectorAll("[data-refresh]");
+      document.querySelectorAll("[data-refresh]").forEach((old, place) => {
+        const busy = old.contains(document.activeElement) || old.querySelector("details[open]");
+        if (fresh[place] && !busy) old.replaceChildren(...fresh[place].childNodes);
+      });
+    } catch {
+      // The program has stopped: the page stays as it is, and says that it is not live.
+    }
+    refreshing = false;
+  }, REFRESH_MS);
+}

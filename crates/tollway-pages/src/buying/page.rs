@@ -77,7 +77,7 @@ pub(super) fn page(state: &State, now: u64) -> String {
             tile("Received", &words.bytes, "of pages", "bytes"),
         ]))
         (card("Newest pages", Mark::Plain, &recent(state)))
-        (card("By host", Mark::Plain, &hosts(state)))
+        div data-refresh { (card("By host", Mark::Plain, &hosts(state))) }
     };
     let tone = if state.finished { Tone::Neutral } else { Tone::Good };
     let aside = html! {

@@ -33,14 +33,16 @@ pub(super) async fn page(console: &Console, form: &Form) -> Answer {
         div data-asset=(key) hidden {}
         (choices(&figures, &key, range))
         (head_tiles(asset, range, now, owed, &key))
-        section.card {
-            header { h2 { "Revenue over time" } (Mark::Ledger.badge()) }
-            (plot(asset, range, now))
-            (csv_link(&format!("/series.csv?asset={}&range={}", encoded(&key), range.word())))
+        div.stack data-refresh {
+            section.card {
+                header { h2 { "Revenue over time" } (Mark::Ledger.badge()) }
+                (plot(asset, range, now))
+                (csv_link(&format!("/series.csv?asset={}&range={}", encoded(&key), range.word())))
+            }
+            div.columns { @for dimension in Dimension::ALL { (breakdown(dimension, &sums, asset, &key, range)) } }
+            p.quiet.small { "Plot and tables are sums over the journal up to entry " span.num data-read-to { (figures.read_to) } "." }
         }
-        div.columns { @for dimension in Dimension::ALL { (breakdown(dimension, &sums, asset, &key, range)) } }
         (recent(&figures))
-        p.quiet.small { "Every figure here is a sum over the journal up to entry " span.num data-live="read_to" { (figures.read_to) } "." }
     };
     let aside = html! { span.badge data-live-state hidden aria-live="polite" {} };
     let page = framed("Overview", "What was earned, by whom and for what.", "/");
