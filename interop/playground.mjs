@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 
 import { start } from "./client/program.mjs";
-import { SIZES, launch, looks, sound, visit, watch } from "./pages/browser.mjs";
+import { SIZES, launch, looks, shoot, sound, visit, watch } from "./pages/browser.mjs";
 
 /** A figure of the page as a number of dollars. */
 const figure = async (page, name) => Number((await page.textContent(`[data-live="${name}"]`)).replace("$", ""));
@@ -169,7 +169,7 @@ const tests = {
     await page.click("[data-post='/close-day']");
     await card(page).waitFor();
     assert.match(await card(page).textContent(), /\$0\.12/);
-    await looks(page, "playground-bill");
+    await shoot(page, "playground-bill");
     await confirm(page);
     await becomes(page, "owed", 0);
     await becomes(page, "balance", before - 0.12);

@@ -12,7 +12,7 @@ export const CLIENTS = {
   "@x402/axios": clients.axiosV2,
   "x402-fetch": clients.fetchV1,
   "tollway mcp pay": buyers.throughPay,
-  "x402 `mcp` on @modelcontextprotocol/sdk": buyers.buying(buyers.spec),
+  "x402 mcp on @modelcontextprotocol/sdk": buyers.buying(buyers.spec),
   "agents/x402 on @modelcontextprotocol/sdk": buyers.buying(buyers.agents),
   "@modelcontextprotocol/sdk": buyers.talking,
   "@modelcontextprotocol/inspector": buyers.inspecting,
@@ -25,7 +25,7 @@ export const SERVERS = {
   "@x402/hono": servers.hono,
   "x402-express": servers.expressV1,
   "tollway mcp sell": sellers.sell,
-  "x402 `mcp` on @modelcontextprotocol/sdk": sellers.selling("spec"),
+  "x402 mcp on @modelcontextprotocol/sdk": sellers.selling("spec"),
   "agents/x402 on @modelcontextprotocol/sdk": sellers.selling("agents"),
 };
 
@@ -34,7 +34,7 @@ const NO_V1_SERVER = "this server speaks version 2 only, this client version 1 o
 
 const OUR_SHOP = "tollway mcp sell";
 const OUR_PURSE = "tollway mcp pay";
-const SPEC = "x402 `mcp` on @modelcontextprotocol/sdk";
+const SPEC = "x402 mcp on @modelcontextprotocol/sdk";
 const AGENTS = "agents/x402 on @modelcontextprotocol/sdk";
 const OTHER_WIRE = "of these two wires each refuses the other's payment; Tollway speaks both";
 const ourDevnet = ({ facilitator, chain }) => facilitator === "ours" && chain === "devnet";

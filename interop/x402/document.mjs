@@ -37,7 +37,7 @@ function matrix(cells) {
   const lines = [["way", "client", "server", ...heads], Array(3 + heads.length).fill("---")];
   for (const row of rows.values()) {
     const { way, client, server } = row;
-    lines.push([way, code(client), code(server), ...columns.map((column) => mark(find(cells, row, column), reasons))]);
+    lines.push([way, `\`${client}\``, `\`${server}\``, ...columns.map((column) => mark(find(cells, row, column), reasons))]);
   }
   const table = lines.map((words) => `| ${words.join(" | ")} |\n`).join("");
   const notes = reasons.map((reason, at) => `${at + 1}. ${reason}\n`).join("");
@@ -45,8 +45,6 @@ function matrix(cells) {
   const packages = [...[...PACKAGES, ...PACKAGES_V1].map(named(version)), ...PACKAGES_MCP.map(named(versionOfMcp))].join(", ");
   return `Against ${packages}.\n\n${table}\nWhere a number stands:\n\n${notes}`;
 }
-
-const code = (name) => (name.includes("`") ? name : `\`${name}\``);
 
 function find(cells, row, column) {
   return cells.find((cell) => Object.entries({ ...row, ...column }).every(([name, value]) => cell[name] === value));

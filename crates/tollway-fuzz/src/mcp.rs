@@ -1,8 +1,6 @@
-//! What a relay of MCP reads: messages, events, lines, and payments inside them.
+//! What a relay of MCP reads: messages, events and lines.
 
-use serde_json::{Map, Value};
 use tollway_mcp::relay::{Events, Line, Lines, Message, TooLong};
-use tollway_mcp::wire::{Payment, read_receipt};
 
 use crate::targets::Told;
 
@@ -63,13 +61,4 @@ pub(crate) fn lines(input: &[u8]) -> Told {
         }
         Ok(found)
     })
-}
-
-/// A payment, and a receipt, wherever `_meta` holds them.
-pub(crate) fn payment(input: &[u8]) -> Told {
-    let direct = Payment::decode(input).is_ok();
-    let Ok(Value::Object(whole)) = serde_json::from_slice::<Value>(input) else { return Ok(direct) };
-    let meta = whole.get("_meta").and_then(Value::as_object).cloned().unwrap_or_else(Map::new);
-    let inside = meta.values().filter(|value| Payment::read(value).is_ok()).count() > 0;
-    Ok(direct | inside | read_receipt(&whole).is_ok_and(|receipt| receipt.is_some()))
 }

@@ -9,11 +9,12 @@ use crate::targets::TARGETS;
 const CRATES: [&str; 6] = ["protocol", "signatures", "ledger", "core", "http", "mcp"];
 
 /// What looks like a decoder and reads nothing that comes from outside, or is fed by the tests of its own crate.
-const ELSEWHERE: [(&str, &str); 18] = [
+const ELSEWHERE: [(&str, &str); 19] = [
     ("core/offer/press.rs: of", "rules of this program"),
     ("core/seller/bills/attempt.rs: Attempt", "a name that the books gave, and a property test beside it"),
     ("core/scheme/deferred/cloudflare.rs: from_cents", "a number"),
     ("http/certificate.rs: read", "fed any bytes by a property test beside it"),
+    ("http/gate/page/look.rs: Colour", "a setting of one's own"),
     ("http/gate/counters.rs: of", "what was read already"),
     ("http/key_file.rs: read", "a file of one's own; the key in it is a JWK, which is fed"),
     ("http/payer/journal.rs: read", "a file of one's own, read line by line by its crate's tests"),

@@ -272,15 +272,6 @@ pub(crate) const TARGETS: &[Target] = &[
     target!("mcp-entry", ["mcp/buyer/allow.rs: Entry"], ["square", "https://tools.example/*"], |input| {
         answered_or_not::<tollway_mcp::buyer::Entry>(input)
     }),
-    target!(
-        "mcp-payment",
-        ["mcp/wire/payment.rs: decode", "mcp/wire/payment.rs: read", "mcp/wire/receipt.rs: read_receipt"],
-        [
-            r#"{"_meta":{"x402/payment":{"x402Version":2,"accepted":{"scheme":"exact","network":"eip155:8453","amount":"1","asset":"0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913","payTo":"0x209693Bc6afc0C5328bA36FaF03C514EF312287C","maxTimeoutSeconds":60,"extra":{}},"payload":{}}}}"#,
-            r#"{"_meta":{"x402/payment-response":{"success":true,"transaction":"0x1","network":"eip155:8453","payer":"a"}}}"#
-        ],
-        mcp::payment
-    ),
     target!("site", ["http/site.rs: Site"], ["https://shop.example", "http://127.0.0.1:4021"], |input| {
         Ok(text(input).is_some_and(|text| text.parse::<Site>().is_ok()))
     }),
@@ -539,8 +530,10 @@ fn receipt() -> String {
 fn offer() -> Offer {
     let document = OfferDocument {
         bill: None,
+        pass: None,
         exact: Vec::new(),
         identifier: None,
+        pass: None,
         amount: Amount::new(1_000),
         asset: Asset::usd(),
         audience: "everyone".to_owned(),

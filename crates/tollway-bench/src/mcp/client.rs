@@ -51,7 +51,9 @@ impl Client {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (waiter, answer) = oneshot::channel();
         self.waiting.lock().insert(id, waiter);
-        self.to.send(Message::request(&Id::Number(id.to_string()), "tools/call", params)).context("the relay has left")?;
+        self.to
+            .send(Message::request(&Id::Number(id.to_string()), "tools/call", params))
+            .context("the relay has left")?;
         answer.await.context("the relay has left")
     }
 }

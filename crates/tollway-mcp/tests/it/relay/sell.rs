@@ -26,7 +26,9 @@ async fn paid_call(shop: &Shop, id: u32, name: &str, form: PaymentForm) -> Strin
 async fn an_unpaid_call_never_reaches_the_server_and_a_paid_one_is_settled_and_answered() {
     let shop = Shop::new().await;
     let mut client = sold(&shop);
-    client.say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"square","arguments":{"number":3}}}"#).await;
+    client
+        .say(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"square","arguments":{"number":3}}}"#)
+        .await;
     let refused = client.hear().await.unwrap();
     assert!(refused.contains("payment_required") && !refused.contains("heard"), "{refused}");
     for (id, form) in [(2, PaymentForm::Object), (3, PaymentForm::Base64)] {
