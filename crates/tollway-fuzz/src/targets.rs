@@ -532,6 +532,7 @@ fn offer() -> Offer {
         bill: None,
         exact: Vec::new(),
         identifier: None,
+        pass: None,
         amount: Amount::new(1_000),
         asset: Asset::usd(),
         audience: "everyone".to_owned(),

@@ -10,8 +10,8 @@ const MACHINE: &[&str] =
 const HOSTS: &[&str] =
     &[concat!("crates", ".io"), concat!("deb", ".debian"), concat!("npm", "js"), concat!("py", "pi")];
 
-/// Written by cargo, which names the registry in every line.
-const LOCK: &str = "Cargo.lock";
+/// Written by cargo and npm, which name the registry in every line, and hash whatever spells its name by chance.
+const LOCKS: [&str; 2] = ["Cargo.lock", "package-lock.json"];
 
 /// Lines of any text file that hold either.
 #[must_use]
@@ -26,13 +26,18 @@ pub fn check(tree: &Tree) -> Vec<Violation> {
             }
             let lower = line.to_ascii_lowercase();
             let host = HOSTS.iter().find(|host| lower.contains(*host));
-            if let Some(host) = host.filter(|_| file.path != LOCK) {
+            if let Some(host) = host.filter(|_| !is_lock(&file.path)) {
                 let what = format!("a package registry: {host}");
                 found.push(Violation::on_line(&file.path, at + 1, what));
             }
         }
     }
     found
+}
+
+/// Whether a file is written by a package tool, wherever it stands.
+fn is_lock(path: &str) -> bool {
+    LOCKS.contains(&path.rsplit('/').next().unwrap_or(path))
 }
 
 /// Whether a path begins with this, rather than goes on with it (`https://seller.example/work/1`).
@@ -69,10 +74,10 @@ mod tests {
     }
 
     #[test]
-    fn registries_are_found_except_in_the_lock() {
+    fn registries_are_found_except_in_locks() {
         for host in HOSTS {
             assert_eq!(found("docs/a.md", &format!("see {}", host.to_uppercase())), 1);
-            assert_eq!(found(LOCK, host), 0);
+            assert_eq!((found("Cargo.lock", host), found("interop/x/package-lock.json", host)), (0, 0));
         }
     }
 }

@@ -9,7 +9,7 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, RoleClient, RoleServer, RunningService};
 use rmcp::transport::TokioChildProcess;
-use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager as Sessions;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, ServerHandler, ServiceExt as _};
 use serde_json::{Map, Value, json};
@@ -119,7 +119,7 @@ async fn posted(shop: &Shop, message: &Value, field: Option<(&str, String)>) -> 
     let mut config = StreamableHttpServerConfig::default();
     config.legacy_session_mode = false;
     config.json_response = true;
-    let service = StreamableHttpService::new(move || Ok(tools.clone()), Arc::<LocalSessionManager>::default(), config);
+    let service = StreamableHttpService::new(move || Ok(tools.clone()), Arc::<Sessions>::default(), config);
     let mut request = http::Request::post("http://127.0.0.1/mcp")
         .header("host", "127.0.0.1")
         .header("content-type", "application/json")
