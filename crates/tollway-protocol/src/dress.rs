@@ -33,6 +33,8 @@ pub struct ParseDressError;
 impl Dress {
     /// Every dress.
     pub const ALL: &'static [Self] = &[Self::X402, Self::Handshake, Self::Crawl, Self::Cloudflare, Self::Mcp];
+    /// Those that are worn over HTTP, in header fields.
+    pub const HTTP: &'static [Self] = &[Self::X402, Self::Handshake, Self::Crawl, Self::Cloudflare];
 
     /// The stable name, as configuration and journals spell it.
     #[must_use]

@@ -249,7 +249,7 @@ free = true
             ("[[calls]]\nprice = \"$1\"", "names one of"),
             ("[[calls]]\ntool = \"a\"\nprompt = \"b\"\nprice = \"$1\"", "names one of"),
             ("[[calls]]\ntool = \"a\"\nprice = \"$0\"", "a `price` of nothing"),
-            ("[[calls]]\ntool = \"a\"\nprice = \"1 EUR\"", "USD"),
+            ("[[calls]]\ntool = \"a\"\nprice = \"1 EUR\"", "smallest unit is not known"),
             ("[[calls]]\ntool = \"a\"\nprice = \"$1\"\ndeferred = false", "needs `exact`"),
             ("[[calls]]\ntool = \"a\"\nprice = \"$1\"\nexact = {}", "no [exact] section"),
             ("[[calls]]\ntool = \"a\"\nprice = \"$1\"\nwhen = { n = 1.5 }", "a text, a whole number"),

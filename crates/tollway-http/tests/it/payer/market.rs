@@ -50,7 +50,7 @@ impl Market {
         // Pages are sold in every dress there is.
         for rule in setup.rules.iter_mut().filter(|rule| rule.id == "pages") {
             if let Action::Charge(charge) = &mut rule.action {
-                charge.dresses = Dress::ALL.to_vec();
+                charge.dresses = Dress::HTTP.to_vec();
             }
         }
         let rig = Rig::with(setup).await;

@@ -134,7 +134,7 @@ async fn demands_that_cannot_be_read_are_not_paid() {
         ("no offers", vec![], "{\"accepts\":[]}"),
         ("a price only", vec![(header::CRAWLER_PRICE, "USD 0.01")], ""),
     ] {
-        for &dress in Dress::ALL {
+        for &dress in Dress::HTTP {
             let market = Market::new(dress).await;
             let headers = headers.clone();
             market.meddle(move |_, _, _| crate::rig::response(402, &headers, body));
