@@ -29,6 +29,7 @@ export const SERVERS = {
   "agents/x402 on @modelcontextprotocol/sdk": sellers.selling("agents"),
 };
 
+const OVER_HTTP = ["tollway pay", "@x402/fetch", "@x402/axios", "x402-fetch"];
 const OURS = "tollway gateway";
 const NO_V1_SERVER = "this server speaks version 2 only, this client version 1 only";
 
@@ -48,7 +49,7 @@ const WAYS = [
     skip: ({ client, server }) => client === "x402-fetch" && server !== OURS && NO_V1_SERVER,
     leave: ({ client, server }) => client === "x402-fetch" && server === OURS,
   },
-  { way: "eip3009 v1", of: Object.keys(CLIENTS), at: ["x402-express"] },
+  { way: "eip3009 v1", of: OVER_HTTP, at: ["x402-express"] },
   { way: "eip3009 v1, deferred offered too", of: ["x402-fetch"], at: [OURS], expect: "beside deferred" },
   { way: "permit2", of: ["tollway pay", "@x402/fetch"], at: [OURS, "@x402/express"], method: "permit2", allowance: true },
   {
