@@ -16,7 +16,7 @@ use crate::{csv, reply};
 /// The outcome of a request that brought no payment: it was told the price.
 const QUOTED: &str = "payment_required";
 /// Outcomes in which the content was delivered for a payment.
-const PAID: [&str; 2] = ["sold", "replayed"];
+const PAID: [&str; 3] = ["sold", "replayed", "within_pass"];
 /// Outcomes that are no refusals.
 const SERVED: [&str; 3] = ["passed", "dry_run", "released"];
 
@@ -71,7 +71,7 @@ pub(super) async fn page(console: &Console) -> Answer {
         (tiles(&[
             counted("Asked for something priced", &asked, "requests under a rule that charges or blocks"),
             counted("Quoted", &quoted, "told the price, no payment with it"),
-            counted("Paid", &paid, "replays of a paid request included"),
+            counted("Paid", &paid, "replays, and requests within a pass, included"),
             Tile::ledger("Sales", &sales, "in the books, all time"),
             counted("Refused", &refused, "with a reason, below"),
         ]))
@@ -148,6 +148,7 @@ mod tests {
             count("pages", "payment_required", 7),
             count("pages", "sold", 4),
             count("pages", "replayed", 1),
+            count("pages", "within_pass", 9),
             count("pages", "over_credit", 2),
             count("pages", "released", 1),
             count("pages", "passed", 100),
@@ -155,7 +156,7 @@ mod tests {
         ];
         let mut all = Funnel::default();
         counts.iter().for_each(|count| all.add(count));
-        assert_eq!(all, Funnel { asked: 15, quoted: 7, paid: 5, refused: 2, released: 1 });
+        assert_eq!(all, Funnel { asked: 24, quoted: 7, paid: 14, refused: 2, released: 1 });
         assert_eq!(refusals(&counts), [("over_credit".to_owned(), 2)]);
     }
 }
