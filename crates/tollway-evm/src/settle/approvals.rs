@@ -173,12 +173,13 @@ impl Look {
     /// Gives the payer's transaction to the network, however often: only these bytes are ever sent.
     async fn bring(&mut self) -> Result<Next, Trouble> {
         let (rpc, payer) = (&self.context.rpc, self.order.payer);
+        // Read before the count: what is missing because the approval was paid from it shows in the count then.
+        let owned = rpc.balance(payer).await?;
         if rpc.transaction_count(payer).await? > self.own.account_nonce {
             // Taken by another transaction, unless the node has yet to tell of ours.
             let since = *self.missing.get_or_insert_with(Instant::now);
             return Ok(self.wait_or_fail(since.elapsed(), self.context.config.lost));
         }
-        let owned = rpc.balance(payer).await?;
         if owned < self.own.cost {
             return self.endow(self.own.cost - owned).await;
         }
