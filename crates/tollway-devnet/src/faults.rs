@@ -37,6 +37,8 @@ pub enum Fault {
     DoThenDrop,
     /// Does what it was asked for, and never answers.
     DoThenHang,
+    /// Does what it was asked for, and makes a block before it answers: what it says is of the block before.
+    DoThenMine,
 }
 
 /// The faults that wait, by method.

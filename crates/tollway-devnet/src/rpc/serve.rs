@@ -132,6 +132,7 @@ async fn one(node: &Arc<Node>, asked: Value) -> Result<Option<Value>, Misbehavio
         return Ok(Some(failed(id.unwrap_or_default(), &RpcError::request("invalid request"))));
     };
     let fault = node.faults.take(&method);
+    let mines = fault == Some(Fault::DoThenMine);
     let error = match fault {
         Some(Fault::Hang) => return Err(Misbehaviour::Hang),
         Some(Fault::DropConnection) => return Err(Misbehaviour::Drop),
@@ -143,9 +144,12 @@ async fn one(node: &Arc<Node>, asked: Value) -> Result<Option<Value>, Misbehavio
         Some(Fault::DoThenError { code, message }) => Some(Ok(RpcError::new(code, message))),
         Some(Fault::DoThenDrop) => Some(Err(Misbehaviour::Drop)),
         Some(Fault::DoThenHang) => Some(Err(Misbehaviour::Hang)),
-        None => None,
+        Some(Fault::DoThenMine) | None => None,
     };
     let outcome = execute(node, method, asked.remove("params")).await;
+    if mines {
+        node.chain.write().mine();
+    }
     let outcome = match error {
         Some(instead) => Err(instead?),
         None => outcome,

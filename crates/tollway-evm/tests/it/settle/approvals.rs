@@ -8,7 +8,7 @@ use alloy_primitives::{Address, U256, keccak256};
 use alloy_sol_types::{SolCall, sol};
 use serde_json::{Map, Value, json};
 use tollway_core::clock::{Clock as _, SystemClock};
-use tollway_devnet::{Mining, TestAccount, USDC};
+use tollway_devnet::{Fault, Mining, TestAccount, USDC};
 use tollway_evm::chain::ChainReader as _;
 use tollway_evm::client::{ExactWallet, LocalSigner, Order as Purchase, Version};
 use tollway_evm::gas_sponsoring::{AccountState, ERC20_APPROVAL};
@@ -133,6 +133,20 @@ async fn an_approval_is_brought_to_the_chain_and_then_it_is_paid() {
         assert_eq!(transaction(&settler.settle(order).await.unwrap()), hash, "asked again");
         assert_eq!(stage.balance(pay_to()).await, U256::from(1_000));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_between_two_questions_of_one_look_is_no_payer_without_coins() {
+    let stage = Stage::new(Mining::Interval(Duration::from_millis(500)));
+    let settler = stage.settler(1, config()).await;
+    let account = poor(&stage, 1, COST);
+    let order = order(&stage, account).await;
+    // The approval goes into a block right after the count of its account was told.
+    for _ in 0..4 {
+        stage.chain.fail_next("eth_getTransactionCount", Fault::DoThenMine);
+    }
+    transaction(&settler.settle(order).await.unwrap());
+    assert_eq!(stage.balance(pay_to()).await, U256::from(1_000));
 }
 
 #[tokio::test(flavor = "multi_thread")]
