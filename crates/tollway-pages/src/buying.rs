@@ -132,6 +132,13 @@ impl Buying {
         }
     }
 
+    /// A reader: what has happened since its page was written is told again, for it has heard none of it.
+    fn join(&self, request: &Request<Body>) -> Response<Body> {
+        let answer = self.hub.answer(request.headers());
+        self.state.lock().is_news = true;
+        answer
+    }
+
     fn tell(&self) {
         let now = self.clock.now();
         let mut state = self.state.lock();
@@ -195,7 +202,7 @@ impl Buying {
         match request.uri().path() {
             "/" => reply::html(page::page(&self.state.lock(), now)),
             "/hosts.csv" => page::csv(&self.state.lock()),
-            "/live" => self.hub.answer(request.headers()),
+            "/live" => self.join(request),
             _ => reply::text(StatusCode::NOT_FOUND, "no such page"),
         }
     }
@@ -234,6 +241,23 @@ mod tests {
         assert_eq!(state.hosts["a.example"], Host { pages: 5, bytes: 50, charged: Amount::new(10_000) });
         let text = page::page(&state, 105);
         assert!(text.contains("$0.99") && text.contains("&lt;b&gt;") && !text.contains("<b>"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_page_that_was_written_before_the_end_hears_of_it() {
+        let buying = Buying::new(Arc::new(ManualClock::at(1)), Amount::ZERO, Amount::ZERO);
+        buying.finished();
+        let asked = Request::get("/live").body(tollway_http::body::empty()).unwrap();
+        let mut stream = buying.route(&asked).into_body();
+        buying.tell();
+        let heard = async {
+            let mut text = String::new();
+            while !text.contains("finished") {
+                let frame = http_body_util::BodyExt::frame(&mut stream).await.unwrap().unwrap();
+                text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), heard).await.unwrap();
     }
 
     #[test]
