@@ -59,22 +59,9 @@ fn write(value: &Value, out: &mut String) -> Option<()> {
     Some(())
 }
 
+/// The library escapes as the scheme does: what must be, in the shortest way.
 fn write_text(text: &str, out: &mut String) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{c}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            low if low < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(low))),
-            other => out.push(other),
-        }
-    }
-    out.push('"');
+    out.push_str(&serde_json::to_string(text).expect("a text is JSON"));
 }
 
 #[cfg(test)]
@@ -104,9 +91,10 @@ mod tests {
     }
 
     #[test]
-    fn both_writers_escape_alike() {
-        let all: String = (0..=0x2ff).filter_map(char::from_u32).collect();
-        let text = serde_json::to_string(&all).unwrap();
-        assert_eq!(recanonical(&Value::String(all)).unwrap(), text);
+    fn what_must_be_escaped_is_and_nothing_else() {
+        // RFC 8785 section 3.2.2.2.
+        let text = "\u{0}\u{8}\t\n\u{b}\u{c}\r\u{1f} \"\\/\u{7f}\u{e9}\u{2028}";
+        let expected = "\"\\u0000\\b\\t\\n\\u000b\\f\\r\\u001f \\\"\\\\/\u{7f}\u{e9}\u{2028}\"";
+        assert_eq!(recanonical(&Value::String(text.to_owned())).unwrap(), expected);
     }
 }

@@ -131,22 +131,9 @@ fn as_ecmascript(float: f64) -> String {
     format!("{sign}{body}")
 }
 
+/// The library escapes as the scheme does: what must be, in the shortest way.
 fn write_text(text: &str, out: &mut String) {
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{8}' => out.push_str("\\b"),
-            '\t' => out.push_str("\\t"),
-            '\n' => out.push_str("\\n"),
-            '\u{c}' => out.push_str("\\f"),
-            '\r' => out.push_str("\\r"),
-            low if low < ' ' => out.push_str(&format!("\\u{:04x}", u32::from(low))),
-            other => out.push(other),
-        }
-    }
-    out.push('"');
+    out.push_str(&serde_json::to_string(text).expect("a text is JSON"));
 }
 
 #[cfg(test)]
