@@ -18,6 +18,8 @@ use crate::mcp::client::Client;
 use crate::mcp::shop::{FREE, OWED, PAID_AT_ONCE, PRICE, Shop};
 use crate::table::say;
 
+/// The argument of the call that is copied: no other call has it, and every JSON reader holds it exactly.
+const COPIED: u64 = 1 << 40;
 /// Calls that the budget is too small for, and those it pays.
 const ASKED: u64 = 1_000;
 const AFFORDED: u64 = 100;
@@ -128,7 +130,7 @@ async fn within_budget(shop: &Shop) -> anyhow::Result<(u64, u64)> {
 
 async fn copies(shop: &Shop) -> anyhow::Result<(u64, u64)> {
     let (before, client) = (shop.runs(), shop.client());
-    let params = Value::Object(shop.paid(OWED, u64::MAX).await?);
+    let params = Value::Object(shop.paid(OWED, COPIED).await?);
     let copies = futures_util::future::join_all((0..100).map(|_| client.call(&params))).await;
     let (sent, ran) = (copies.len() as u64, shop.runs() - before);
     anyhow::ensure!(ran == 1, "{sent} copies of a payment made the tool run {ran} times");
